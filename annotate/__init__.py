@@ -1,0 +1,1 @@
+"""Collecting: prompts, responses, tasks, assignments and feedback."""

@@ -1,0 +1,1 @@
+"""Measuring: judgements, win rates, benchmarks, and the pages that show them."""

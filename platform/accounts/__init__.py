@@ -1,0 +1,1 @@
+"""People, projects, roles, and what each role may do."""

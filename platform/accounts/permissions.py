@@ -1,0 +1,81 @@
+"""What each role may do: one function an action, asked by every view that shows or changes a project's things.
+
+A person without any role in a project is told that it does not exist, so that names do not leak.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+
+from accounts.models import Membership, Project, User
+
+Role = Membership.Role
+Permission = Callable[[User, Project], bool]
+
+
+def role_in(user: User, project: Project) -> str | None:
+    """The user's role in the project; superusers are admins everywhere."""
+    if not user.is_active:
+        return None
+    if user.is_superuser:
+        return Role.ADMIN
+    return Membership.objects.filter(user=user, project=project).values_list("role", flat=True).first()
+
+
+def can_see(user: User, project: Project) -> bool:
+    return role_in(user, project) is not None
+
+
+def can_annotate(user: User, project: Project) -> bool:
+    return role_in(user, project) is not None
+
+
+def can_review(user: User, project: Project) -> bool:
+    """See other people's answers."""
+    return role_in(user, project) in {Role.REVIEWER, Role.RESEARCHER, Role.ADMIN}
+
+
+def can_research(user: User, project: Project) -> bool:
+    """Build datasets, launch and stop jobs, see models and leaderboards."""
+    return role_in(user, project) in {Role.RESEARCHER, Role.ADMIN}
+
+
+def can_admin(user: User, project: Project) -> bool:
+    return role_in(user, project) == Role.ADMIN
+
+
+REFUSALS: dict[Permission, str] = {
+    can_annotate: "Your role does not let you annotate in {project}. Ask one of its admins for the role annotator.",
+    can_review: "Your role does not let you see other people's answers in {project}. Ask one of its admins.",
+    can_research: "Your role does not let you build or launch in {project}. Ask an admin for the role researcher.",
+    can_admin: "Only admins of {project} can do this.",
+}
+
+
+def require(user: User, project: Project, permission: Permission) -> None:
+    """Raise Http404 for outsiders, PermissionDenied with a sentence for members whose role is too small."""
+    if not can_see(user, project):
+        raise Http404("There is no such project, or you are not a member of it.")
+    if not permission(user, project):
+        raise PermissionDenied(REFUSALS[permission].format(project=project))
+
+
+def project_view(permission: Permission) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
+    """Decorate a view so that it takes the project that its URL's `slug` names, after the permission was checked."""
+
+    def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        @wraps(view)
+        def wrapped(request: HttpRequest, slug: str, **kwargs: Any) -> HttpResponseBase:
+            project = get_object_or_404(Project, slug=slug)
+            assert isinstance(request.user, User), "LoginRequiredMiddleware lets no anonymous user through"
+            require(request.user, project, permission)
+            request.project = project  # type: ignore[attr-defined]
+            return view(request, project, **kwargs)
+
+        return wrapped
+
+    return decorate

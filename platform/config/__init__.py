@@ -1,0 +1,1 @@
+"""Wiring only: settings, URLs, Celery, and the embedded services of a single machine."""

@@ -1,0 +1,1 @@
+"""What is made and kept: jobs, datasets, model versions, metrics."""

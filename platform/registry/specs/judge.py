@@ -1,0 +1,24 @@
+"""judge: compare the responses of two sample jobs, prompt by prompt."""
+
+from typing import Self
+
+from pydantic import model_validator
+
+from registry.specs.base import Spec, ref
+
+
+class JudgeSpec(Spec):
+    first: str = ref("sample", "the sample job whose model is asked about, usually the tuned one")
+    second: str = ref("sample", "the sample job to compare with, usually the base")
+    reward_model: str = ref("reward", "judge by this reward model", default="")
+    hidden_preference: str = ref(
+        "preference", "judge by what the simulated annotators were made to prefer", default=""
+    )
+
+    @model_validator(mode="after")
+    def some_judge(self) -> Self:
+        if not self.reward_model and not self.hidden_preference:
+            raise ValueError("nobody judges. Choose a reward model, a hidden preference, or both")
+        if self.first == self.second:
+            raise ValueError("both sides are the same sample job. Choose two")
+        return self

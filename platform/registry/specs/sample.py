@@ -1,0 +1,31 @@
+"""sample: write responses to prompts with a policy, at one or several decoding settings."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from registry.specs.base import Spec, ref
+
+
+class Decoding(Spec):
+    """How the next token is chosen."""
+
+    name: str = Field("plain", max_length=40, description="kept with every response")
+    temperature: float = Field(0.7, ge=0, le=2, description="0 takes the likeliest token every time")
+    top_p: float = Field(0.95, gt=0, le=1, description="share of the probability that may be drawn from")
+    max_new_tokens: int = Field(96, ge=1, le=4096, description="a response that is longer is cut off")
+    system: str = Field("", max_length=2000, description="a system prompt put before the prompt's own")
+    samples: int = Field(1, ge=1, le=64, description="responses a prompt")
+
+
+class SampleSpec(Spec):
+    model: str = ref("policy", "the policy that writes")
+    dataset: str = ref("dataset", "take the prompts of this dataset; empty takes all of the project", default="")
+    split: Literal["all", "train", "held_out"] = Field("held_out", description="which prompts of the dataset")
+    tag: str = Field("", max_length=40, description="only prompts that carry this tag")
+    decoding: list[Decoding] = Field(
+        default_factory=lambda: [Decoding()], min_length=1, max_length=16, description="the decoding settings"
+    )
+    batch_size: int = Field(16, ge=1, le=512, description="sequences at once")
+    max_prompt_tokens: int = Field(512, ge=16, le=32768, description="longer prompts are refused, not cut")
+    seed: int = Field(0, ge=0, description="the same seed writes the same responses on the same machine")

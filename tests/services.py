@@ -1,0 +1,1 @@
+"""Pytest plugin, loaded before Django's settings: real PostgreSQL and Redis for the test run."""
