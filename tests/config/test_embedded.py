@@ -1,0 +1,16 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dj_database_url
+import psycopg
+from config import embedded
+from django.conf import settings
+from django.db import connection
+
+
+def test_the_tests_have_a_real_postgresql(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        assert int(cursor.fetchone()[0]) >= 150000
