@@ -168,13 +168,17 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30.0
+TEND_SECONDS = float(os.environ.get("PALATE_TEND_SECONDS", "5"))
 CELERY_BEAT_SCHEDULE = {
-    # A queued row whose message was lost is rung again, a lease that ran out is swept.
-    "tend-jobs": {"task": "workers.tend_jobs", "schedule": float(os.environ.get("PALATE_TEND_SECONDS", "5"))},
+    # A queued row whose message was lost is rung again, a lease that ran out is swept. It expires so that
+    # messages do not pile up while no worker listens.
+    "tend-jobs": {"task": "workers.tend_jobs", "schedule": TEND_SECONDS, "options": {"expires": 60}},
 }
 
 JOB_LEASE_SECONDS = float(os.environ.get("PALATE_JOB_LEASE_SECONDS", "90"))
 """A worker that has not been heard of for this long has lost its job."""
+JOB_TRAIN_QUEUE = os.environ.get("PALATE_TRAIN_QUEUE", "")
+"""Where jobs that load a model run, if not on queue `cpu`: set it to `gpu` where workers with GPUs listen there."""
 JOB_STOP_GRACE_SECONDS = float(os.environ.get("PALATE_JOB_STOP_GRACE_SECONDS", "20"))
 """How long a child may take to save and stop before SIGTERM, and again before SIGKILL."""
 TASK_LEASE_MINUTES = int(os.environ.get("PALATE_TASK_LEASE_MINUTES", "30"))

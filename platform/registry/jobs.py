@@ -1,0 +1,370 @@
+"""The life of a job: asked for, claimed, kept alive, ended. PostgreSQL is the truth, Celery only rings the bell.
+
+People ask through request_job, request_cancel and resume_job. A worker claims, then carries its attempt in
+every write, so that one which was paused past its lease is refused. Times are the database's, because the
+clocks of several machines differ.
+"""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import celery
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.db.models import BigIntegerField, F, Max, Q, QuerySet
+from django.db.models.functions import Cast, Now, Substr
+
+from accounts.models import Project, User, record_audit
+from registry.models import Job, JobLogLine, Metric
+from registry.specs import SPECS, SpecError, parse
+
+logger = logging.getLogger(__name__)
+
+RING_AGAIN_AFTER = timedelta(seconds=10)
+RINGS_A_QUEUE = 4
+"""At most so many messages a queue at once: while all workers are busy, messages would only pile up."""
+MORE_ATTEMPTS = 3
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
+
+
+class LeaseLost(Exception):
+    """The job is no longer this attempt's: it was swept, ended or given to another worker. Write nothing."""
+
+
+class CannotResume(ValueError):
+    """Only jobs that failed or were cancelled can be resumed."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    done: int
+    total: int
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class MetricPoint:
+    name: str
+    step: int
+    value: float
+    at: datetime
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    text: str
+    level: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What a heartbeat learned. `stop`: someone asked for the job to end. `published`: it has succeeded."""
+
+    ours: bool
+    stop: bool = False
+    published: bool = False
+
+
+# What people ask for
+
+
+def request_job(
+    *,
+    project: Project,
+    kind: str,
+    params: dict[str, Any],
+    user: User | None,
+    priority: int = 0,
+    cloned_from: Job | None = None,
+    name: str = "",
+) -> Job:
+    """Queue a job named `<prefix>-<number>`, or `name`. Raises SpecError with a sentence for each wrong setting.
+
+    Succeeds while the broker is down: the row waits, and tend_jobs rings for it later.
+    """
+    if kind not in SPECS:
+        raise SpecError({"": f"There is no kind of job {kind!r}. Known kinds are {', '.join(SPECS)}."})
+    if name and not NAME.fullmatch(name):
+        raise SpecError({"name": f"The name {name!r} cannot be used. Take small letters, digits and hyphens."})
+    spec = parse(SPECS[kind].spec, params)
+    with transaction.atomic():
+        # Names are counted one request at a time. NO KEY: rows that refer to the project can still be written.
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        job = Job(
+            project=project,
+            kind=kind,
+            name=name or _next_name(project, SPECS[kind].prefix),
+            params=spec.model_dump(mode="json"),
+            queue=_queue_of(kind),
+            priority=priority,
+            created_by=user,
+            cloned_from=cloned_from,
+        )
+        try:
+            with transaction.atomic():
+                job.save()
+        except IntegrityError as error:
+            raise SpecError({"name": f"There is a job {job.name} already. Choose another name."}) from error
+        _ring_on_commit(job)
+        source = {"cloned_from": cloned_from.name} if cloned_from else {}
+        record_audit(actor=user, action="job.launched", project=project, target=job.name, kind=kind, **source)
+    return job
+
+
+def _next_name(project: Project, prefix: str) -> str:
+    numbered = project.jobs.filter(name__regex=rf"^{re.escape(prefix)}-[0-9]{{1,9}}$")
+    number = Cast(Substr("name", len(prefix) + 2), BigIntegerField())
+    last = numbered.aggregate(last=Max(number))["last"] or 0
+    return f"{prefix}-{last + 1}"
+
+
+def _queue_of(kind: str) -> str:
+    """The kind's own queue; PALATE_TRAIN_QUEUE sends what would run on `cpu` elsewhere, for example to `gpu`."""
+    queue = SPECS[kind].queue
+    return (settings.JOB_TRAIN_QUEUE or queue) if queue == "cpu" else queue
+
+
+def request_cancel(job: Job, user: User | None) -> Job:
+    """End a queued job at once; ask a running one to save and stop. A finished one is left as it is."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update(no_key=True).get(pk=job.pk)
+        if job.status == Job.Status.QUEUED:
+            _write(job, status=Job.Status.CANCELLED, finished_at=Now(), cancel_requested_at=Now())
+        elif job.status == Job.Status.RUNNING and job.cancel_requested_at is None:
+            _write(job, cancel_requested_at=Now())
+        else:
+            return job
+        record_audit(actor=user, action="job.cancelled", project=job.project, target=job.name)
+    return job
+
+
+def resume_job(job: Job, user: User | None) -> Job:
+    """Queue a failed or cancelled job again; it goes on from its newest checkpoint. Raises CannotResume."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update(no_key=True).get(pk=job.pk)
+        if job.status not in (Job.Status.FAILED, Job.Status.CANCELLED):
+            raise CannotResume(f"{job.name} is {job.status}. Only a failed or cancelled job can be resumed.")
+        _write(
+            job,
+            status=Job.Status.QUEUED,
+            max_attempts=F("attempt") + MORE_ATTEMPTS,
+            cancel_requested_at=None,
+            finished_at=None,
+            error="",
+        )
+        _ring_on_commit(job)
+        record_audit(actor=user, action="job.resumed", project=job.project, target=job.name)
+    return job
+
+
+# What workers write
+
+
+def claim(queue: str, worker: str) -> Job | None:
+    """Take the next job of the queue, by priority then age, and start its next attempt. None if all are taken."""
+    with transaction.atomic():
+        waiting = Job.objects.select_for_update(skip_locked=True, no_key=True)
+        job = waiting.filter(queue=queue, status=Job.Status.QUEUED).order_by("-priority", "id").first()
+        if job is None:
+            return None
+        _write(
+            job,
+            status=Job.Status.RUNNING,
+            attempt=F("attempt") + 1,
+            worker=worker[:120],
+            lease_until=_lease_end(),
+            started_at=Now(),
+            progress_done=0,
+            progress_total=0,
+            progress_text="",
+            error="",
+        )
+    return job
+
+
+def renew(job: Job, progress: Progress | None = None) -> Renewal:
+    """Keep the lease, store progress, and learn whether the job is still this attempt's and should stop.
+
+    A row that stays locked raises OperationalError after two seconds, as an unreachable database does: the
+    caller must stay able to end a child that hangs while it publishes.
+    """
+    shown: dict[str, Any] = {}
+    if progress is not None:
+        shown = {
+            "progress_done": progress.done,
+            "progress_total": progress.total,
+            "progress_text": progress.text[:200],
+        }
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")
+        ours = _running(job).update(lease_until=_lease_end(), **shown) == 1
+        row = Job.objects.filter(pk=job.pk, attempt=job.attempt).values("status", "cancel_requested_at").first()
+    if ours and row:
+        return Renewal(ours=True, stop=row["cancel_requested_at"] is not None)
+    return Renewal(ours=False, published=bool(row) and row["status"] == Job.Status.SUCCEEDED)
+
+
+def store_events(job: Job, *, metrics: Iterable[MetricPoint] = (), lines: Iterable[LogEntry] = ()) -> bool:
+    """Add to the curves and the log; False, and nothing is stored, if the job is no longer this attempt's.
+
+    What a job said just before it published arrives just after, so a job that succeeded still takes events.
+    """
+    newest = {(point.name, point.step): point for point in metrics}
+    with transaction.atomic():
+        told = Q(status=Job.Status.RUNNING) | Q(status=Job.Status.SUCCEEDED)
+        ours = Job.objects.select_for_update(no_key=True).filter(told, pk=job.pk, attempt=job.attempt)
+        if not ours.exists():
+            return False
+        Metric.objects.bulk_create(
+            [
+                Metric(job=job, attempt=job.attempt, name=p.name, step=p.step, value=p.value, at=p.at)
+                for p in newest.values()
+            ],
+            update_conflicts=True,
+            unique_fields=["job", "name", "step"],
+            update_fields=["value", "attempt", "at"],
+        )
+        JobLogLine.objects.bulk_create(
+            JobLogLine(job=job, attempt=job.attempt, at=line.at, level=line.level, text=line.text) for line in lines
+        )
+    return True
+
+
+@contextmanager
+def publish(job: Job) -> Iterator[dict[str, Any]]:
+    """One transaction that creates the job's results and says that it succeeded; yields its `result`.
+
+    Raises LeaseLost before anything is created if the job is no longer this attempt's. The row stays locked
+    meanwhile, so neither a sweep nor another worker can take the job between the results and the status.
+    """
+    with transaction.atomic():
+        if not _running(job).select_for_update(no_key=True).exists():
+            raise LeaseLost(f"{job.name} is no longer run by attempt {job.attempt}.")
+        result: dict[str, Any] = {}
+        yield result
+        _write(
+            job,
+            status=Job.Status.SUCCEEDED,
+            result=result,
+            progress_done=F("progress_total"),
+            lease_until=None,
+            finished_at=Now(),
+        )
+
+
+def finish(job: Job, status: Job.Status, error: str = "") -> bool:
+    """End the attempt as failed or cancelled; False if the job is no longer this attempt's."""
+    if status not in (Job.Status.FAILED, Job.Status.CANCELLED):
+        raise ValueError(f"finish() ends jobs as failed or cancelled, not {status}; success is published.")
+    return _running(job).update(status=status, error=error, lease_until=None, finished_at=Now()) == 1
+
+
+def retry(job: Job, reason: str) -> bool:
+    """Queue the job again after its attempt died, or fail it when no attempt is left; False if not ours.
+
+    `reason` is a sentence for the log, and for job.error when it is the last.
+    """
+    return _end_attempt(_running(job), reason=reason, counts=True)
+
+
+def release(job: Job) -> bool:
+    """Give a job back because its worker shuts down. The attempt does not count; False if not ours."""
+    reason = f"Worker {job.worker} was shut down. The job goes on with another."
+    return _end_attempt(_running(job), reason=reason, counts=False)
+
+
+# What tend_jobs does every few seconds
+
+
+def ring_waiting() -> int:
+    """Ring for queued jobs that nobody took: their message was lost, or all workers are busy. Counts messages."""
+    waiting = Job.objects.filter(status=Job.Status.QUEUED)
+    rung = 0
+    for queue in list(waiting.order_by("queue").values_list("queue", flat=True).distinct()):
+        with transaction.atomic():
+            unanswered = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
+            due = waiting.filter(unanswered, queue=queue).order_by("-priority", "id")
+            rows = list(due.select_for_update(skip_locked=True, no_key=True)[:RINGS_A_QUEUE])
+            Job.objects.filter(pk__in=[job.pk for job in rows]).update(rung_at=Now())
+        for job in rows:
+            if not ring(job.pk, job.queue):
+                return rung
+            rung += 1
+    return rung
+
+
+def sweep() -> int:
+    """Take jobs from workers that were not heard of for a whole lease. Counts them."""
+    expired = Job.objects.filter(status=Job.Status.RUNNING, lease_until__lt=Now())
+    swept = 0
+    for pk, worker in list(expired.values_list("pk", "worker")):
+        reason = f"Worker {worker} was not heard of for {settings.JOB_LEASE_SECONDS:g} seconds."
+        swept += _end_attempt(expired.filter(pk=pk), reason=reason, counts=True)
+    return swept
+
+
+def ring(job_id: int, queue: str) -> bool:
+    """Send the message that makes a worker look; False, with a warning, if the broker cannot be reached."""
+    app = celery.current_app
+    # Without a bound, kombu waits for a broker that is down for as long as it is down.
+    quickly = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "socket_connect_timeout": 2}
+    options = {**app.conf.broker_transport_options, **quickly}
+    try:
+        with app.connection_for_write(transport_options=options) as broker:
+            app.send_task(
+                "workers.run_job", args=[job_id], queue=queue, ignore_result=True, connection=broker, retry=False
+            )
+    except Exception as error:  # whatever a broker's client raises: the row waits and is rung for again
+        logger.warning("No message was sent for job %s, it will be rung for later: %s", job_id, error)
+        return False
+    return True
+
+
+# Inside
+
+
+def _running(job: Job) -> QuerySet[Job]:
+    return Job.objects.filter(pk=job.pk, attempt=job.attempt, status=Job.Status.RUNNING)
+
+
+def _lease_end() -> Any:
+    return Now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
+
+
+def _write(job: Job, **values: Any) -> None:
+    """Write columns of a row that this transaction has locked, and show them on `job`."""
+    Job.objects.filter(pk=job.pk).update(**values)
+    job.refresh_from_db(fields=list(values))
+
+
+def _ring_on_commit(job: Job) -> None:
+    _write(job, rung_at=Now())
+    transaction.on_commit(partial(ring, job.pk, job.queue))
+
+
+def _end_attempt(rows: QuerySet[Job], *, reason: str, counts: bool) -> bool:
+    """Queue the one job in `rows` again, unless someone cancelled it or it has no attempt left."""
+    with transaction.atomic():
+        # A locked row is being published or renewed at this moment: the caller must wait, a sweep comes again.
+        job = rows.select_for_update(no_key=True).first()
+        if job is None:
+            return False
+        JobLogLine.objects.create(job=job, attempt=job.attempt, at=Now(), level="warning", text=reason)
+        if job.cancel_requested_at is not None:
+            _write(job, status=Job.Status.CANCELLED, finished_at=Now(), lease_until=None)
+        elif counts and job.attempt >= job.max_attempts:
+            error = f"{reason} That was attempt {job.attempt} and none is left. Resume the job to try again."
+            _write(job, status=Job.Status.FAILED, error=error, finished_at=Now(), lease_until=None)
+        else:
+            extra = 0 if counts else 1
+            _write(job, status=Job.Status.QUEUED, max_attempts=F("max_attempts") + extra, lease_until=None)
+            _ring_on_commit(job)
+    return True

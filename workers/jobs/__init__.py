@@ -1,0 +1,13 @@
+"""The kinds of job that workers can run, each a module with `run(context: JobContext, spec)`.
+
+`spec` is the kind's model of registry.specs.SPECS, already validated. Modules are named, not imported, so that
+a child loads torch only for the kinds that need it, and the worker itself never does.
+"""
+
+JOBS: dict[str, str] = {
+    "build_dataset": "workers.jobs.build_dataset",
+    "sample": "workers.jobs.sample",
+    "train_reward": "workers.jobs.train_reward",
+    "train_dpo": "workers.jobs.train_dpo",
+    "judge": "workers.jobs.judge",
+}
