@@ -11,6 +11,10 @@ sys.path[:0] = [path for path in (ROOT, os.path.join(ROOT, "platform")) if path 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if sys.argv[1:2] == ["up"]:
+        from config import supervisor
+
+        sys.exit(supervisor.main(sys.argv[2:]))
     from config import embedded
 
     embedded.ensure_for_command(sys.argv)

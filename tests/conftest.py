@@ -1,14 +1,15 @@
-"""One named cast for all tests: the owner, the researcher, the reviewer and the annotator of a project, and an outsider."""
+"""One named cast for all tests: owner, researcher, reviewer and annotator of a project, and an outsider."""
 
 import os
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from accounts.models import Membership, Project, User
 from django.conf import settings
 from django.db import connection
 from django.test import Client
+
+from accounts.models import Membership, Project, User
 
 Role = Membership.Role
 

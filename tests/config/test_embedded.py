@@ -1,12 +1,4 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
 
-import dj_database_url
-import psycopg
-from config import embedded
-from django.conf import settings
 from django.db import connection
 
 

@@ -1,0 +1,103 @@
+"""What must be true before the site can start here. Each problem is one sentence: what, where, what to do."""
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+
+GIB = 1024**3
+LEAST_PYTHON = (3, 11)
+LEAST_MEMORY = 3 * GIB
+LEAST_DISK = 3 * GIB
+CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def problems(*, host: str, port: int, home: Path) -> list[str]:
+    found = [python_problem(), folder_problem(home), port_problem(host, port), memory_problem()]
+    if found[1] is None:
+        found.append(disk_problem(home))
+    return [problem for problem in found if problem]
+
+
+def python_problem(version: tuple[int, ...] = sys.version_info[:2]) -> str | None:
+    if version >= LEAST_PYTHON:
+        return None
+    return (
+        f"This is Python {version[0]}.{version[1]} and Palate needs 3.11 or newer: run `make clean setup PYTHON=...`."
+    )
+
+
+def port_problem(host: str, port: int) -> str | None:
+    if not 0 < port < 65536:
+        return f"PORT is {port}, which is no port: set PORT to a number from 1 to 65535."
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except socket.gaierror:
+        return f"HOST is {host!r}, which is no address of this machine: set HOST to 127.0.0.1 or 0.0.0.0."
+    except PermissionError:
+        return f"Port {port} may only be opened by root: start again with a port above 1023, such as PORT=8000."
+    except OSError as error:
+        if error.errno in {98, 48}:  # EADDRINUSE on Linux and on macOS
+            return (
+                f"Port {port} on {host} is in use: stop what uses it, or start again with another, such as PORT=8001."
+            )
+        return f"Port {port} on {host} cannot be opened ({error.strerror}): set HOST and PORT to others."
+    return None
+
+
+def folder_problem(home: Path) -> str | None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            return None
+    except OSError as error:
+        return f"{home} cannot be written ({error.strerror}): allow this user to, or set PALATE_HOME to another folder."
+
+
+def disk_problem(home: Path) -> str | None:
+    free = shutil.disk_usage(home).free
+    if free >= LEAST_DISK:
+        return None
+    return (
+        f"{home} has {free / GIB:.1f} GB of disk left and Palate needs {LEAST_DISK // GIB} GB: "
+        "free some, or set PALATE_HOME to a folder on another disk."
+    )
+
+
+def memory_problem() -> str | None:
+    memory = memory_limit()
+    # A machine sold as 3 GB shows a little less to its programs.
+    if memory >= LEAST_MEMORY * 0.95:
+        return None
+    return (
+        f"This machine gives Palate {memory / GIB:.1f} GB of memory and training needs {LEAST_MEMORY // GIB} GB: "
+        "use a larger machine or raise the container's limit."
+    )
+
+
+def memory_limit() -> int:
+    """Bytes of memory this process may use: the machine's, or the container's where that is less."""
+    limits = [psutil.virtual_memory().total]
+    for path in CGROUP_LIMITS:
+        try:
+            text = Path(path).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():  # "max" where there is no limit
+            limits.append(int(text))
+    return min(limits)
+
+
+def port_from_environment() -> int:
+    text = os.environ.get("PORT", "8000")
+    try:
+        return int(text)
+    except ValueError:
+        sys.exit(f"PORT is {text!r}, which is no number: set it to one from 1 to 65535, such as 8000.")
