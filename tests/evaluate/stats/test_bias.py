@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from evaluate.stats import UNDEFINED, first_slot_rate, first_slot_rates, length_coefficient, longer_wins, wilson
 
 

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from evaluate.stats import bradley_terry
-from evaluate.stats.bradley_terry import SCALE
 from evalica import Winner
 from evalica import bradley_terry as evalica_bradley_terry
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from evaluate.stats import bradley_terry
+from evaluate.stats.bradley_terry import SCALE
 
 NAMES = ["a", "b", "c", "d"]
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from evaluate.stats import UNDEFINED, accuracy_of, clustered_win_rate, wilson, win_rate
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from evaluate.stats import UNDEFINED, accuracy_of, clustered_win_rate, wilson, win_rate
 
 outcomes = st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=1, max_size=60)
 
