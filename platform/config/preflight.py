@@ -1,4 +1,9 @@
-"""What must be true before the site can start here. Each problem is one sentence: what, where, what to do."""
+"""What must be true before the site can start here. Each problem is one sentence: what, where, what to do.
+
+Standard library only: `make setup` runs this file before anything is installed, perhaps on a Python that is too old.
+"""
+
+from __future__ import annotations
 
 import os
 import shutil
@@ -7,8 +12,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import psutil
-
 GIB = 1024**3
 LEAST_PYTHON = (3, 11)
 LEAST_MEMORY = 3 * GIB
@@ -16,10 +19,13 @@ LEAST_DISK = 3 * GIB
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-def problems(*, host: str, port: int, home: Path) -> list[str]:
-    found = [python_problem(), folder_problem(home), port_problem(host, port), memory_problem()]
+def problems(*, home: Path, address: tuple[str, int] | None = None) -> list[str]:
+    """Every problem of running from `home`, and of listening at `address` (host, port) if that is asked."""
+    found = [python_problem(), folder_problem(home), memory_problem()]
     if found[1] is None:
         found.append(disk_problem(home))
+    if address is not None:
+        found.append(port_problem(*address))
     return [problem for problem in found if problem]
 
 
@@ -84,7 +90,7 @@ def memory_problem() -> str | None:
 
 def memory_limit() -> int:
     """Bytes of memory this process may use: the machine's, or the container's where that is less."""
-    limits = [psutil.virtual_memory().total]
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     for path in CGROUP_LIMITS:
         try:
             text = Path(path).read_text().strip()
@@ -101,3 +107,14 @@ def port_from_environment() -> int:
         return int(text)
     except ValueError:
         sys.exit(f"PORT is {text!r}, which is no number: set it to one from 1 to 65535, such as 8000.")
+
+
+def address_from_environment() -> tuple[str, int]:
+    return os.environ.get("HOST", "127.0.0.1"), port_from_environment()
+
+
+if __name__ == "__main__":
+    # The first argument is the folder to install in, `--site` says that the site is started afterwards.
+    site = address_from_environment() if "--site" in sys.argv else None
+    if found := problems(home=Path(sys.argv[1]), address=site):
+        sys.exit("\n".join(found))

@@ -57,11 +57,12 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def _run(stack: contextlib.ExitStack, *, demo: bool) -> int:
-    host, port, home = os.environ.get("HOST", "127.0.0.1"), preflight.port_from_environment(), embedded.home()
+    home = embedded.home()
+    host, port = preflight.address_from_environment()
     if problem := preflight.folder_problem(home):
         raise embedded.EmbeddedError(problem)
     stack.enter_context(only_one(home))
-    if problems := preflight.problems(host=host, port=port, home=home):
+    if problems := preflight.problems(home=home, address=(host, port)):
         raise embedded.EmbeddedError("\n".join(problems))
     start_services(stack, home)
 
