@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.db import close_old_connections
+
 from registry import jobs
 from registry.models import Job
 from workers import checkpoints
@@ -112,5 +114,7 @@ class JobContext:
         `job.result`. Keep it short: the job's row is locked. Raises registry.jobs.LeaseLost, and nothing is
         created, if the job has gone to another worker.
         """
+        # A connection that was idle for hours may have been cut on the way.
+        close_old_connections()
         with jobs.publish(self.job) as result:
             yield result

@@ -209,7 +209,7 @@ def renew(job: Job, progress: Progress | None = None) -> Renewal:
         row = Job.objects.filter(pk=job.pk, attempt=job.attempt).values("status", "cancel_requested_at").first()
     if ours and row:
         return Renewal(ours=True, stop=row["cancel_requested_at"] is not None)
-    return Renewal(ours=False, published=bool(row) and row["status"] == Job.Status.SUCCEEDED)
+    return Renewal(ours=False, published=row is not None and row["status"] == Job.Status.SUCCEEDED)
 
 
 def store_events(job: Job, *, metrics: Iterable[MetricPoint] = (), lines: Iterable[LogEntry] = ()) -> bool:

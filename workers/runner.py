@@ -1,0 +1,107 @@
+"""The child process of one attempt: `python -m workers.runner JOB_ID ATTEMPT`, started by the supervisor.
+
+Everything that a job does happens here, so that memory and GPU are free when it ends, however it ends.
+"""
+
+import importlib
+import os
+import sys
+import threading
+import traceback
+from typing import Any
+
+from workers.errors import JobError, Stopped
+from workers.leash import EVENTS, EventPipe, Leash, Terminated
+
+Ending = dict[str, Any]
+OUT_OF_MEMORY = (
+    "Out of memory on {where}: {detail}. Choose a smaller micro_batch, batch_size or max_tokens, "
+    "or a machine with more memory."
+)
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 2 or EVENTS not in os.environ:
+        print("Workers start this for one attempt of a job. To run jobs, start a worker.", file=sys.stderr)
+        return 2
+    events = EventPipe(int(os.environ.pop(EVENTS)))
+    stop = threading.Event()
+    Leash(stop).hold()
+    try:
+        run(int(arguments[0]), int(arguments[1]), events, stop)
+        ending: Ending = {"outcome": "returned"}
+    except BaseException as error:
+        ending = describe(error)
+    events.send({"type": "end", **ending})
+    events.flush(patience=10)
+    return 0 if ending["outcome"] == "returned" else 1
+
+
+def run(job_id: int, attempt: int, events: EventPipe, stop: threading.Event) -> None:
+    """Run the job's kind to its end. Raises whatever it raises."""
+    import django
+
+    django.setup()
+    from registry.jobs import LeaseLost
+    from registry.models import Job
+    from registry.specs import SPECS, parse
+    from workers.context import JobContext
+    from workers.jobs import JOBS
+
+    job = Job.objects.filter(pk=job_id, attempt=attempt, status=Job.Status.RUNNING).first()
+    if job is None:
+        raise LeaseLost
+    if job.kind not in JOBS or job.kind not in SPECS:
+        raise JobError(f"This worker does not know jobs of kind {job.kind!r}. Update the worker, then resume the job.")
+    spec = parse(SPECS[job.kind].spec, job.params)
+    module = importlib.import_module(JOBS[job.kind])
+    module.run(JobContext(job, send=events.send, stop=stop), spec)
+
+
+def describe(error: BaseException) -> Ending:
+    """What the supervisor needs to know of how a job ended."""
+    from django.db import InterfaceError, OperationalError
+
+    from registry.jobs import LeaseLost
+    from registry.specs import SpecError
+
+    match error:
+        case Stopped() | Terminated():
+            return {"outcome": "stopped"}
+        case LeaseLost():
+            return {"outcome": "lost"}
+        case JobError() | SpecError():
+            return {"outcome": "failed", "error": str(error)}
+        case OperationalError() | InterfaceError():
+            return {"outcome": "retry", "error": f"The database could not be used: {first_line(error)}."}
+    if sentence := out_of_memory(error):
+        return {"outcome": "failed", "error": sentence, "traceback": formatted(error)}
+    return {
+        "outcome": "crashed",
+        "error": f"{type(error).__name__}: {first_line(error)}",
+        "traceback": formatted(error),
+    }
+
+
+def out_of_memory(error: BaseException) -> str:
+    """A sentence if memory ran out, on the GPU or in the machine; else nothing."""
+    if isinstance(error, MemoryError):
+        return OUT_OF_MEMORY.format(where="this machine", detail=first_line(error) or "an allocation was refused")
+    # By name: torch is imported only by the jobs that need it.
+    if type(error).__name__ == "OutOfMemoryError" and type(error).__module__.startswith("torch"):
+        return OUT_OF_MEMORY.format(where="the GPU", detail=first_line(error).split(". ")[0].rstrip("."))
+    if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
+        return OUT_OF_MEMORY.format(where="this machine", detail="PyTorch could not allocate what it asked for")
+    return ""
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0][:400].rstrip(".")
+
+
+def formatted(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
