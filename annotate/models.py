@@ -164,9 +164,7 @@ class Feedback(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["assignment"], condition=Q(withdrawn_at=None), name="one_current_answer"
-            ),
+            models.UniqueConstraint(fields=["assignment"], condition=Q(withdrawn_at=None), name="one_current_answer"),
         ]
         indexes = [
             models.Index(fields=["project", "created_at"], name="feedback_by_day"),
@@ -175,6 +173,10 @@ class Feedback(models.Model):
 
     def __str__(self) -> str:
         return f"feedback {self.pk}"
+
+    @property
+    def active_seconds(self) -> float:
+        return self.active_ms / 1000
 
     @property
     def both_bad(self) -> bool:

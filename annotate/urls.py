@@ -1,3 +1,14 @@
 from django.urls import path
 
-urlpatterns: list = []
+from annotate import dataset_views, views, votes
+
+urlpatterns = [
+    path("p/<slug:slug>/annotate/", views.desk, name="annotate"),
+    path("p/<slug:slug>/annotate/undo/", views.undo, name="undo"),
+    path("p/<slug:slug>/annotate/<int:assignment>/", views.answer, name="answer"),
+    path("p/<slug:slug>/annotate/<int:assignment>/skip/", views.skip, name="skip"),
+    path("p/<slug:slug>/votes/<int:pk>/", votes.vote, name="vote"),
+    path("p/<slug:slug>/datasets/", dataset_views.index, name="datasets"),
+    path("p/<slug:slug>/datasets/new/", dataset_views.new, name="dataset-new"),
+    path("p/<slug:slug>/datasets/<slug:name>/v<int:version>/", dataset_views.detail, name="dataset"),
+]

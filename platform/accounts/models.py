@@ -13,7 +13,10 @@ class User(AbstractUser):
     """A person, or a simulated annotator that votes through the same services as people do."""
 
     languages = ArrayField(
-        models.CharField(max_length=20), default=list, blank=True, help_text="BCP-47 codes this person reads well"
+        models.CharField(max_length=20),
+        default=list,
+        blank=True,
+        help_text="BCP-47 codes this person reads well",
     )
     is_simulated = models.BooleanField(default=False, help_text="labelled as such on every page and in exports")
 

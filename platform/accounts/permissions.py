@@ -64,7 +64,9 @@ def require(user: User, project: Project, permission: Permission) -> None:
         raise PermissionDenied(REFUSALS[permission].format(project=project))
 
 
-def project_view(permission: Permission) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
+def project_view(
+    permission: Permission,
+) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """Decorate a view so that it takes the project that its URL's `slug` names, after the permission was checked."""
 
     def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

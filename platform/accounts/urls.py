@@ -1,3 +1,8 @@
+from django.contrib.auth import views
+from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
-urlpatterns: list = []
+urlpatterns = [
+    path("sign-in/", login_not_required(views.LoginView.as_view(redirect_authenticated_user=True)), name="login"),
+    path("sign-out/", views.LogoutView.as_view(), name="logout"),
+]

@@ -1,9 +1,65 @@
-"""The side navigation: which pages a person may open in the project they are in."""
+"""The side navigation: the pages that a person may open in the project they are in."""
 
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
+
+from accounts.models import Project, User
+from accounts.permissions import can_research, can_review
+from registry.models import Job
+
+# label, icon, url name, who may open it (None: every member), url names of the pages that belong to it
+ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...] = (
+    ("", (
+        ("Overview", "home", "project", None, set()),
+        ("Annotate", "tasks", "annotate", None, set()),
+    )),
+    ("Learn", (
+        ("Datasets", "data", "datasets", can_research, {"dataset", "dataset-new"}),
+        ("Runs", "run", "runs", can_research, {"run", "launch"}),
+        ("Queue", "queue", "queue", can_research, set()),
+        ("Models", "model", "models", can_research, {"model"}),
+    )),
+    ("Measure", (
+        ("Leaderboard", "board", "leaderboard", can_research, {"battles"}),
+        ("Bias", "bias", "bias", can_review, set()),
+    )),
+)  # fmt: skip
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    return {}
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
+        return {}
+    project: Project | None = getattr(request, "project", None)
+    projects = Project.objects.order_by("name")
+    if not user.is_superuser:
+        projects = projects.filter(memberships__user=user)
+    return {
+        "home_url": project.get_absolute_url() if project else reverse("home"),
+        "projects": [{"name": one.name, "url": one.get_absolute_url(), "current": one == project} for one in projects],
+        "nav": groups(request, user, project) if project else [],
+    }
+
+
+def groups(request: HttpRequest, user: User, project: Project) -> list[dict[str, Any]]:
+    match = request.resolver_match
+    here = match.url_name if match else ""
+    allowed = {permission: permission(user, project) for permission in (can_review, can_research)}
+    running = Job.objects.filter(project=project, status=Job.Status.RUNNING).count() if allowed[can_research] else 0
+    return [
+        {
+            "group": group,
+            "entries": [
+                {
+                    "label": label, "icon": icon, "url": reverse(name, args=[project.slug]),
+                    "current": here == name or here in pages,
+                    "count": f"{running} live" if name == "runs" and running else "",
+                }
+                for label, icon, name, permission, pages in entries
+                if permission is None or allowed[permission]
+            ],
+        }
+        for group, entries in ENTRIES
+    ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Settings. Everything that differs between machines comes from the environment; docs/configuration.md lists it."""
 
 import os
+import sys
 from pathlib import Path
 
 import dj_database_url
@@ -58,6 +59,7 @@ INSTALLED_APPS = [
     "workers",
     "pages",
     "django_htmx",
+    "template_partials",
     "csp",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -179,6 +181,10 @@ JOB_LEASE_SECONDS = float(os.environ.get("PALATE_JOB_LEASE_SECONDS", "90"))
 """A worker that has not been heard of for this long has lost its job."""
 JOB_TRAIN_QUEUE = os.environ.get("PALATE_TRAIN_QUEUE", "")
 """Where jobs that load a model run, if not on queue `cpu`: set it to `gpu` where workers with GPUs listen there."""
+JOB_DEVICE = os.environ.get("PALATE_DEVICE", "")
+"""What the jobs of this worker see as CUDA_VISIBLE_DEVICES; start one worker a GPU, each with its own."""
+JOB_RUNNER = [sys.executable, "-m", "workers.runner"]
+"""The command that runs one attempt; the job's id and the attempt are added."""
 JOB_STOP_GRACE_SECONDS = float(os.environ.get("PALATE_JOB_STOP_GRACE_SECONDS", "20"))
 """How long a child may take to save and stop before SIGTERM, and again before SIGKILL."""
 TASK_LEASE_MINUTES = int(os.environ.get("PALATE_TASK_LEASE_MINUTES", "30"))

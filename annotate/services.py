@@ -1,0 +1,258 @@
+"""Everything that is written when work is given out and answered. Each function is one transaction."""
+
+import hashlib
+import random
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import Project, User
+from annotate.kinds import KINDS
+from annotate.models import Assignment, Feedback, Prompt, Response, Task, TaskResponse
+from annotate.sampling import SAMPLERS
+
+MAX_ACTIVE_MS = 6 * 60 * 60 * 1000
+Status = Assignment.Status
+
+
+class Refused(Exception):
+    """The act cannot be done now; the message tells the annotator why and that nothing is lost."""
+
+
+def create_task(
+    *,
+    prompt: Prompt,
+    responses: Sequence[Response],
+    kind: str = "pairwise",
+    wanted: int = 1,
+    priority: int = 0,
+    shuffle: float | None = None,
+) -> Task:
+    """A task over `responses`, whose order becomes the canonical one."""
+    expected = KINDS[kind].responses
+    if len(responses) != expected:
+        raise ValueError(f"A {kind} task has {expected} responses, {len(responses)} were given.")
+    if any(response.prompt_id != prompt.pk for response in responses):
+        raise ValueError(f"A response does not belong to prompt {prompt.key}.")
+    with transaction.atomic():
+        task = Task.objects.create(
+            project_id=prompt.project_id, prompt=prompt, kind=kind, wanted=wanted, priority=priority,
+            shuffle=random.random() if shuffle is None else shuffle,
+        )  # fmt: skip
+        TaskResponse.objects.bulk_create(
+            TaskResponse(task=task, response=response, position=position) for position, response in enumerate(responses)
+        )
+    return task
+
+
+def shown_order(*, annotator_id: int, task_id: int, responses: int) -> list[int]:
+    """The positions in the order this annotator sees them: random over people, the same on every reload."""
+    digest = hashlib.sha256(f"{annotator_id}:{task_id}".encode()).digest()
+    order = list(range(responses))
+    random.Random(int.from_bytes(digest[:8])).shuffle(order)
+    return order
+
+
+def lease_end() -> datetime:
+    return timezone.now() + timedelta(minutes=settings.TASK_LEASE_MINUTES)
+
+
+def next_assignment(*, project: Project, annotator: User, sampler: str = "priority") -> Assignment | None:
+    """The task this annotator holds, or a new lease; None when there is nothing for them to do."""
+    held = held_assignment(project=project, annotator=annotator)
+    if held:
+        return held
+    return lease(project=project, annotator=annotator, sampler=sampler) or (
+        # Only when nothing is open is it worth taking back what others let lapse.
+        lease(project=project, annotator=annotator, sampler=sampler) if expire_leases(project) else None
+    )
+
+
+def held_assignment(*, project: Project, annotator: User) -> Assignment | None:
+    """The live lease, prolonged, so that a reload or a second tab shows the same task."""
+    with transaction.atomic():
+        held = (
+            Assignment.objects.select_for_update(of=("self",))
+            .filter(
+                annotator=annotator,
+                status=Status.LEASED,
+                task__project=project,
+                lease_until__gt=timezone.now(),
+            )
+            .select_related("task__prompt")
+            .order_by("pk")
+            .first()
+        )
+        if held:
+            held.lease_until = lease_end()
+            held.save(update_fields=["lease_until"])
+        return held
+
+
+def open_tasks(project: Project, annotator: User) -> QuerySet[Task]:
+    return Task.objects.filter(project=project, flagged=False, claimed__lt=F("wanted")).exclude(
+        Q(pk__in=Assignment.objects.filter(annotator=annotator).values("task_id"))
+    )
+
+
+@transaction.atomic
+def lease(*, project: Project, annotator: User, sampler: str) -> Assignment | None:
+    """Claim one open task. SKIP LOCKED: people who ask at once get different tasks and never wait for each other."""
+    # Two tabs of one person must not lease two tasks: the second waits here and then finds the first one's lease.
+    User.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+    if held := held_assignment(project=project, annotator=annotator):
+        return held
+    task = (
+        SAMPLERS[sampler](open_tasks(project, annotator))
+        .select_for_update(skip_locked=True, of=("self",))
+        .select_related("prompt")
+        .first()
+    )
+    if task is None:
+        return None
+    task.claimed = task.claimed + 1
+    task.save(update_fields=["claimed"])
+    return Assignment.objects.create(
+        task=task,
+        annotator=annotator,
+        lease_until=lease_end(),
+        order=shown_order(annotator_id=annotator.pk, task_id=task.pk, responses=KINDS[task.kind].responses),
+    )
+
+
+@transaction.atomic
+def expire_leases(project: Project, *, limit: int = 500) -> int:
+    """Give lapsed tasks back to the queue; returns how many."""
+    lapsed = list(
+        Assignment.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(task__project=project, status=Status.LEASED, lease_until__lt=timezone.now())
+        .values_list("pk", "task_id")[:limit]
+    )
+    Assignment.objects.filter(pk__in=[pk for pk, _ in lapsed]).update(status=Status.EXPIRED)
+    free_places(task for _, task in lapsed)
+    return len(lapsed)
+
+
+def free_places(task_ids: Iterable[int]) -> None:
+    # In order of id, so that two sweeps never wait for each other in a circle.
+    for task_id in sorted(task_ids):
+        Task.objects.filter(pk=task_id).update(claimed=F("claimed") - 1)
+
+
+def record_feedback(
+    *,
+    assignment: Assignment,
+    annotator: User,
+    data: Mapping[str, str],
+    idempotency_key: uuid.UUID,
+    active_ms: int = 0,
+) -> Feedback:
+    """Store an answer once, however often it arrives.
+
+    Raises AnswerError when the answer does not fit the task, Refused when the place was given away meanwhile.
+    """
+    answer = KINDS[assignment.task.kind].parse(data, assignment.order)
+    try:
+        with transaction.atomic():
+            locked = lock(assignment, annotator)
+            if seen := Feedback.objects.filter(idempotency_key=idempotency_key).first():
+                return replayed(seen, locked)
+            take_place(locked)
+            feedback = Feedback.objects.create(
+                assignment=locked, project_id=locked.task.project_id, task=locked.task, annotator=annotator,
+                kind=locked.task.kind, order=locked.order, value=answer.value, preference=answer.preference,
+                comment=answer.comment, active_ms=min(max(active_ms, 0), MAX_ACTIVE_MS),
+                origin=Feedback.Origin.SIMULATED if annotator.is_simulated else Feedback.Origin.HUMAN,
+                idempotency_key=idempotency_key,
+                supersedes=Feedback.objects.filter(assignment=locked, superseded_by=None).order_by("-pk").first(),
+            )  # fmt: skip
+            Task.objects.filter(pk=locked.task_id).update(answered=F("answered") + 1)
+    except IntegrityError as error:
+        # The key was used by a request that committed between our look and our insert.
+        raise Refused("This answer arrived twice at the same moment. The first one is stored.") from error
+    assignment.status = Status.SUBMITTED
+    return feedback
+
+
+def lock(assignment: Assignment, annotator: User) -> Assignment:
+    """The assignment's row, task row first: everything that writes both takes them in this order."""
+    task = Task.objects.select_for_update(of=("self",)).get(pk=assignment.task_id)
+    locked = Assignment.objects.select_for_update(of=("self",)).get(pk=assignment.pk)
+    if locked.annotator_id != annotator.pk:
+        raise Refused("This task was given to somebody else. Your own task is shown below.")
+    locked.task = task
+    return locked
+
+
+def replayed(seen: Feedback, assignment: Assignment) -> Feedback:
+    if seen.assignment_id != assignment.pk:
+        raise Refused("This form was already used for another task. Reload the page and answer again.")
+    return seen
+
+
+def take_place(assignment: Assignment) -> None:
+    """Turn a lease into an answer. A lapsed lease still counts while the task has a place left."""
+    task = assignment.task
+    if assignment.status == Status.SUBMITTED:
+        raise Refused("This task is already answered, perhaps in another tab. To change it, undo it first.")
+    if assignment.status in {Status.EXPIRED, Status.SKIPPED}:
+        if task.claimed >= task.wanted:
+            raise Refused(
+                f"This task went back to the queue after {settings.TASK_LEASE_MINUTES} minutes and has been answered "
+                "by others since. Nothing is wrong with your answer, it is just not needed any more."
+            )
+        task.claimed += 1
+        task.save(update_fields=["claimed"])
+    assignment.status = Status.SUBMITTED
+    assignment.finished_at = timezone.now()
+    assignment.save(update_fields=["status", "finished_at"])
+
+
+@transaction.atomic
+def skip(*, assignment: Assignment, annotator: User, reason: str, flag: bool = False) -> None:
+    """Give a task back for somebody else, or hold it for a moderator."""
+    locked = lock(assignment, annotator)
+    if locked.status == Status.SUBMITTED:
+        raise Refused("This task is already answered. Undo the answer first, then skip it.")
+    if locked.status == Status.LEASED:
+        free_places([locked.task_id])
+    if flag:
+        Task.objects.filter(pk=locked.task_id).update(flagged=True)
+    locked.status = Status.SKIPPED
+    locked.skip_reason = reason[:200]
+    locked.finished_at = timezone.now()
+    locked.save(update_fields=["status", "skip_reason", "finished_at"])
+
+
+@transaction.atomic
+def undo(*, project: Project, annotator: User) -> Assignment:
+    """Take back the last answer and open its task again. The answer stays in the history, marked withdrawn."""
+    last = Feedback.current.filter(project=project, annotator=annotator).order_by("-created_at", "-pk").first()
+    if last is None:
+        raise Refused("There is no answer of yours to take back.")
+    lock(last.assignment, annotator)
+    changed = Feedback.objects.filter(pk=last.pk, withdrawn_at=None).update(withdrawn_at=timezone.now())
+    if not changed:
+        raise Refused("That answer was taken back already, perhaps in another tab.")
+    give_back_current(project, annotator)
+    Task.objects.filter(pk=last.task_id).update(answered=F("answered") - 1)
+    assignment = last.assignment
+    assignment.status, assignment.lease_until, assignment.finished_at = Status.LEASED, lease_end(), None
+    assignment.save(update_fields=["status", "lease_until", "finished_at"])
+    return assignment
+
+
+def give_back_current(project: Project, annotator: User) -> None:
+    """The task on the screen makes room for the reopened one: its unanswered lease is dropped altogether."""
+    held = Assignment.objects.filter(annotator=annotator, status=Status.LEASED, task__project=project)
+    # A task reopened by an earlier undo has history: it lapses instead of being forgotten.
+    fresh = held.filter(feedback=None)
+    tasks = list(held.values_list("task_id", flat=True))
+    held.exclude(feedback=None).update(status=Status.EXPIRED)
+    fresh.delete()
+    free_places(tasks)

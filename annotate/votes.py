@@ -1,0 +1,29 @@
+"""One vote: what was shown, what was said, and every dataset and model that it went into."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET
+
+from accounts.models import Project
+from accounts.permissions import can_review, project_view
+from annotate.models import Feedback
+
+
+@require_GET
+@project_view(can_review)
+def vote(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    feedback = get_object_or_404(
+        Feedback.objects.select_related("annotator", "task__prompt", "supersedes"), pk=pk, project=project
+    )
+    rows = {row.position: row.response for row in feedback.task.task_responses.select_related("response__model")}
+    lineage = feedback.lineage.select_related("dataset").prefetch_related("dataset__models")
+    return render(
+        request,
+        "annotate/vote.html",
+        {
+            "project": project,
+            "feedback": feedback,
+            "shown": [(letter, rows[position]) for letter, position in zip("AB", feedback.order, strict=False)],
+            "lineage": lineage,
+        },
+    )
