@@ -5,6 +5,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Project
 
@@ -52,9 +53,7 @@ class Job(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "name"], name="job_name_once_a_project")]
         indexes = [
-            models.Index(
-                fields=["queue", "-priority", "id"], condition=models.Q(status="queued"), name="job_queued"
-            ),
+            models.Index(fields=["queue", "-priority", "id"], condition=models.Q(status="queued"), name="job_queued"),
             models.Index(fields=["lease_until"], condition=models.Q(status="running"), name="job_lease"),
             models.Index(fields=["project", "-id"], name="job_of_project"),
         ]
@@ -72,6 +71,13 @@ class Job(models.Model):
     @property
     def is_stopping(self) -> bool:
         return self.status == self.Status.RUNNING and self.cancel_requested_at is not None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the current attempt took, or has taken so far; None before it started."""
+        if self.started_at is None:
+            return None
+        return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
 
     @property
     def folder(self) -> Path:

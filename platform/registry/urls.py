@@ -1,3 +1,15 @@
 from django.urls import path
 
-urlpatterns: list = []
+from registry import views
+
+urlpatterns = [
+    path("p/<slug:slug>/runs/", views.runs, name="runs"),
+    path("p/<slug:slug>/launch/<slug:kind>/", views.launch, name="launch"),
+    path("p/<slug:slug>/runs/<slug:name>/", views.run, name="run"),
+    path("p/<slug:slug>/runs/<slug:name>/log/", views.run_log, name="run-log"),
+    path("p/<slug:slug>/runs/<slug:name>/cancel/", views.cancel, name="cancel"),
+    path("p/<slug:slug>/runs/<slug:name>/resume/", views.resume, name="resume"),
+    path("p/<slug:slug>/queue/", views.queue, name="queue"),
+    path("p/<slug:slug>/models/", views.models, name="models"),
+    path("p/<slug:slug>/models/<slug:name>/", views.model, name="model"),
+]

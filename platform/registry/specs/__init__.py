@@ -1,4 +1,4 @@
-"""The kinds of job, and what each is given. A new kind is a file here, a line in SPECS, and one in workers.jobs.JOBS."""
+"""The kinds of job and their settings. A new kind is a file here, a line in SPECS, and one in workers.jobs.JOBS."""
 
 from registry.specs.base import JobKind, Spec, SpecError, from_yaml, parse, ref_of, to_yaml
 from registry.specs.build_dataset import BuildDatasetSpec
@@ -9,7 +9,12 @@ from registry.specs.train_reward import TrainRewardSpec
 
 SPECS: dict[str, JobKind] = {
     "build_dataset": JobKind(
-        BuildDatasetSpec, "Dataset", "Freeze feedback into preference pairs", "default", "data", launchable=False
+        BuildDatasetSpec,
+        "Dataset",
+        "Freeze feedback into preference pairs",
+        "default",
+        "data",
+        launchable=False,
     ),
     "train_reward": JobKind(
         TrainRewardSpec, "Reward model", "Learn to score responses as your raters would", "cpu", "rm"

@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-Ref = Literal["policy", "reward", "dataset", "sample", "preference"]
+Ref = Literal["policy", "reward", "dataset", "sample"]
 
 
 class Spec(BaseModel):

@@ -1,8 +1,8 @@
 """judge: compare the responses of two sample jobs, prompt by prompt."""
 
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from registry.specs.base import Spec, ref
 
@@ -11,8 +11,8 @@ class JudgeSpec(Spec):
     first: str = ref("sample", "the sample job whose model is asked about, usually the tuned one")
     second: str = ref("sample", "the sample job to compare with, usually the base")
     reward_model: str = ref("reward", "judge by this reward model", default="")
-    hidden_preference: str = ref(
-        "preference", "judge by what the simulated annotators were made to prefer", default=""
+    hidden_preference: Literal["", "concise", "bulleted", "polite"] = Field(
+        "", description="judge by what simulated annotators were made to prefer"
     )
 
     @model_validator(mode="after")

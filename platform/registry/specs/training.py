@@ -16,6 +16,9 @@ class TrainingSpec(Spec):
     weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW's")
     max_grad_norm: float = Field(1.0, gt=0, description="longer gradients are scaled down")
     lora_rank: int = Field(8, ge=1, le=256, description="size of the adapter")
+    last_layers: int = Field(
+        0, ge=0, le=1000, description="adapter on the last so many layers only, which is faster; 0 takes all"
+    )
     max_tokens: int = Field(512, ge=16, le=32768, description="pairs with a longer side are left out and counted")
     eval_every: int = Field(20, ge=1, description="steps between measurements on the held-out pairs")
     checkpoint_every: int = Field(20, ge=1, description="steps between checkpoints")

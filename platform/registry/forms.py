@@ -1,0 +1,129 @@
+"""A spec as a form: fields with their words, and what was posted back as values. All checking is the spec's."""
+
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import yaml
+from django.http import QueryDict
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from accounts.models import Project
+from registry.models import Dataset, Job, ModelVersion
+from registry.specs import Spec, SpecError, ref_of
+
+
+@dataclass(frozen=True)
+class Control:
+    """One field as the page shows it. `kind`: select, checks, check, number, text or yaml."""
+
+    name: str
+    label: str
+    hint: str
+    kind: str
+    value: Any
+    choices: list[tuple[str, str]]
+    error: str = ""
+
+
+def controls(
+    spec: type[Spec], *, project: Project, values: dict[str, Any], problems: dict[str, str] | None = None
+) -> list[Control]:
+    """The form of `spec`, filled with `values` over the defaults."""
+    problems = problems or {}
+    found = []
+    for name, field in spec.model_fields.items():
+        kind, choices = kind_of(field, project)
+        value = values.get(name, default_of(field))
+        if kind == "yaml" and not isinstance(value, str):
+            value = as_yaml(value)
+        if kind == "text" and isinstance(value, list):
+            value = ", ".join(value)
+        found.append(
+            Control(name, name.replace("_", " "), field.description or "", kind, value, choices, problems.get(name, ""))
+        )
+    return found
+
+
+def default_of(field: FieldInfo) -> Any:
+    default = field.get_default(call_default_factory=True)
+    return "" if default is PydanticUndefined else default
+
+
+def kind_of(field: FieldInfo, project: Project) -> tuple[str, list[tuple[str, str]]]:
+    if reference := ref_of(field):
+        names = names_of(reference, project)
+        nothing = [("", "none")] if not field.is_required() else []
+        return "select", nothing + [(name, name) for name in names]
+    kind = bare(field.annotation)
+    if kind is bool:
+        return "check", []
+    if kind in (int, float):
+        return "number", []
+    if get_origin(kind) is Literal:
+        return "select", [(str(choice), choice_words(choice)) for choice in get_args(kind)]
+    if get_origin(kind) is list:
+        (item,) = get_args(kind)
+        if get_origin(item) is Literal:
+            return "checks", [(str(choice), choice_words(choice)) for choice in get_args(item)]
+        return ("yaml" if isinstance(item, type) and issubclass(item, BaseModel) else "text"), []
+    return "text", []
+
+
+def choice_words(choice: Any) -> str:
+    return str(choice).replace("_", " ") or "none"
+
+
+def bare(annotation: Any) -> Any:
+    """int | None -> int"""
+    if get_origin(annotation) in (Union, UnionType):
+        return next(part for part in get_args(annotation) if part is not type(None))
+    return annotation
+
+
+def names_of(reference: str, project: Project) -> list[str]:
+    """The things of the project that a field may name, newest first."""
+    if reference == "dataset":
+        return [str(dataset) for dataset in Dataset.objects.filter(project=project)]
+    if reference == "sample":
+        jobs = Job.objects.filter(project=project, kind="sample", status=Job.Status.SUCCEEDED)
+        return list(jobs.order_by("-pk").values_list("name", flat=True))
+    return list(ModelVersion.objects.filter(project=project, role=reference).values_list("name", flat=True))
+
+
+def posted(spec: type[Spec], data: QueryDict) -> dict[str, Any]:
+    """What the form sent, in the shape the spec reads. An empty field is left to its default."""
+    values: dict[str, Any] = {}
+    for name, field in spec.model_fields.items():
+        kind = bare(field.annotation)
+        text = data.get(name, "").strip()
+        if kind is bool:
+            values[name] = name in data
+        elif get_origin(kind) is list:
+            if (items := posted_list(name, kind, data)) is not None:
+                values[name] = items
+        elif text or field.is_required():
+            values[name] = text
+    return values
+
+
+def posted_list(name: str, kind: Any, data: QueryDict) -> Any:
+    (item,) = get_args(kind)
+    if get_origin(item) is Literal:
+        return data.getlist(name)
+    text = data.get(name, "").strip()
+    if not text:
+        return None
+    if isinstance(item, type) and issubclass(item, BaseModel):
+        try:
+            return yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise SpecError({name: f"{name} cannot be read as YAML: {str(error).splitlines()[0]}."}) from error
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def as_yaml(value: Any) -> str:
+    plain = [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in value]
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,236 @@
+"""Pages to launch, watch and compare: runs, the queue and models."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Max, Min
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.models import Project
+from accounts.permissions import can_research, project_view
+from registry import forms, jobs
+from registry.curves import curves
+from registry.models import Job, ModelVersion
+from registry.references import check_references
+from registry.specs import SPECS, JobKind, SpecError, from_yaml, parse, to_yaml
+
+LOG_LINES = 200
+
+
+@require_GET
+@project_view(can_research)
+def runs(request: HttpRequest, project: Project) -> HttpResponse:
+    found = Job.objects.filter(project=project).select_related("created_by", "project").order_by("-pk")
+    page = Paginator(found, 50).get_page(request.GET.get("page"))
+    return render(request, "registry/runs.html", {"project": project, "page": page, "kinds": launchable()})
+
+
+def launchable() -> dict[str, JobKind]:
+    return {kind: info for kind, info in SPECS.items() if info.launchable}
+
+
+@require_http_methods(["GET", "POST"])
+@project_view(can_research)
+def launch(request: HttpRequest, project: Project, kind: str) -> HttpResponseBase:
+    info = SPECS.get(kind)
+    if info is None or not info.launchable:
+        raise Http404(f"There is no kind of run {kind}. There are {', '.join(launchable())}.")
+    if request.method == "GET":
+        return launch_form(request, project, kind, values=cloned_values(request, project, kind))
+    values: dict[str, Any] = {}
+    try:
+        values = posted_values(request, info)
+        spec = parse(info.spec, values)
+        check_references(project, spec)
+    except SpecError as error:
+        return launch_form(request, project, kind, values=values, problems=error.problems, status=422)
+    if "preview" in request.POST:
+        return launch_form(request, project, kind, values=spec.model_dump(mode="json"), yaml=to_yaml(spec))
+    job = jobs.request_job(
+        project=project, kind=kind, params=spec.model_dump(mode="json"), user=request.user,
+        cloned_from=cloned_job(request, project),
+    )  # fmt: skip
+    return redirect(job)
+
+
+def posted_values(request: HttpRequest, info: JobKind) -> dict[str, Any]:
+    """The YAML where there is one (it is what was pasted or edited last), else the form's fields."""
+    text = request.POST.get("yaml", "").strip()
+    if text and "use_yaml" in request.POST:
+        return from_yaml(text)
+    return forms.posted(info.spec, request.POST)
+
+
+def cloned_job(request: HttpRequest, project: Project) -> Job | None:
+    name = request.GET.get("clone") or request.POST.get("clone")
+    return get_object_or_404(Job, project=project, name=name) if name else None
+
+
+def cloned_values(request: HttpRequest, project: Project, kind: str) -> dict[str, Any]:
+    job = cloned_job(request, project)
+    if job and job.kind == kind:
+        return dict(job.params)
+    # Links such as "train on this dataset" fill single fields.
+    return {name: value for name, value in request.GET.items() if name in SPECS[kind].spec.model_fields}
+
+
+def launch_form(
+    request: HttpRequest, project: Project, kind: str, *, values: dict[str, Any],
+    problems: dict[str, str] | None = None, yaml: str = "", status: int = 200,
+) -> HttpResponse:  # fmt: skip
+    problems = problems or {}
+    info = SPECS[kind]
+    controls = forms.controls(info.spec, project=project, values=values, problems=problems)
+    missing = [control for control in controls if control.kind == "select" and not control.choices]
+    known = {control.name for control in controls}
+    return render(
+        request,
+        "registry/launch.html",
+        {
+            "project": project, "kind": kind, "info": info, "kinds": launchable(), "controls": controls,
+            "missing": missing, "problems": problems, "clone": cloned_job(request, project),
+            "other_problems": [text for name, text in problems.items() if name not in known],
+            "yaml": yaml or request.POST.get("yaml", ""), "use_yaml": "use_yaml" in request.POST,
+        },
+        status=status,
+    )  # fmt: skip
+
+
+@never_cache
+@require_GET
+@project_view(can_research)
+def run(request: HttpRequest, project: Project, name: str) -> HttpResponse:
+    """The whole page, or for htmx only what changes while the job runs."""
+    job = get_object_or_404(
+        Job.objects.select_related("project", "created_by", "cloned_from"), project=project, name=name
+    )
+    template = "registry/run.html#live" if request.htmx else "registry/run.html"  # type: ignore[attr-defined]
+    lines = list(job.log_lines.order_by("-pk")[:LOG_LINES])
+    context = {
+        "project": project,
+        "job": job,
+        "info": SPECS.get(job.kind),
+        "charts": curves(job),
+        "log": lines[::-1],
+        "log_total": job.log_lines.count() if len(lines) == LOG_LINES else len(lines),
+        "settings": job.params.items(),
+        "yaml": yaml_of(job),
+        "model": ModelVersion.objects.filter(job=job).first(),
+        "remaining": remaining_seconds(job),
+    }
+    return render(request, template, context)
+
+
+def yaml_of(job: Job) -> str:
+    """The settings as YAML; rows written by another version of the spec are shown as they are."""
+    try:
+        return to_yaml(parse(SPECS[job.kind].spec, job.params))
+    except (KeyError, SpecError):
+        return "\n".join(f"{name}: {value}" for name, value in job.params.items())
+
+
+def remaining_seconds(job: Job) -> float | None:
+    """From the pace of this attempt; None before there is one. A resumed attempt starts from its checkpoint's step."""
+    if job.status != Job.Status.RUNNING or job.started_at is None or not job.progress_total:
+        return None
+    steps = job.metrics.filter(attempt=job.attempt).aggregate(
+        first=Min("step"), last=Max("step"), begin=Min("at"), end=Max("at")
+    )
+    if steps["last"] is not None and steps["last"] > steps["first"]:
+        pace = (steps["end"] - steps["begin"]).total_seconds() / (steps["last"] - steps["first"])
+    elif job.progress_done and job.attempt == 1:
+        pace = (timezone.now() - job.started_at).total_seconds() / job.progress_done
+    else:
+        return None
+    return pace * (job.progress_total - job.progress_done)
+
+
+@require_GET
+@project_view(can_research)
+def run_log(request: HttpRequest, project: Project, name: str) -> HttpResponse:
+    job = get_object_or_404(Job, project=project, name=name)
+    rows = job.log_lines.values_list("at", "attempt", "level", "text")
+    text = "".join(f"{at:%Y-%m-%dT%H:%M:%SZ} attempt {attempt} {level} {line}\n" for at, attempt, level, line in rows)
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+@require_POST
+@project_view(can_research)
+def cancel(request: HttpRequest, project: Project, name: str) -> HttpResponseBase:
+    job = jobs.request_cancel(get_object_or_404(Job, project=project, name=name), request.user)
+    told = {
+        Job.Status.CANCELLED: f"{job} will not run.",
+        Job.Status.RUNNING: f"{job} is asked to save and stop.",
+    }
+    messages.info(request, told.get(Job.Status(job.status), f"{job} has already ended."))
+    return redirect(job)
+
+
+@require_POST
+@project_view(can_research)
+def resume(request: HttpRequest, project: Project, name: str) -> HttpResponseBase:
+    job = get_object_or_404(Job, project=project, name=name)
+    try:
+        jobs.resume_job(job, request.user)
+    except jobs.CannotResume as error:
+        messages.error(request, str(error))
+    else:
+        messages.info(request, f"{job} is queued again and goes on from its newest checkpoint, if it has one.")
+    return redirect(job)
+
+
+@never_cache
+@require_GET
+@project_view(can_research)
+def queue(request: HttpRequest, project: Project) -> HttpResponse:
+    """What runs and what waits, over all projects' places in line; other projects' jobs are shown without a name."""
+    waiting = Job.objects.filter(status__in=[Job.Status.QUEUED, Job.Status.RUNNING]).select_related(
+        "project", "created_by"
+    )
+    return render(
+        request,
+        "registry/queue.html",
+        {"project": project, "jobs": waiting.order_by("-status", "queue", "-priority", "pk")},
+    )
+
+
+@require_GET
+@project_view(can_research)
+def models(request: HttpRequest, project: Project) -> HttpResponse:
+    found = ModelVersion.objects.filter(project=project).select_related("parent", "dataset", "job", "project")
+    return render(request, "registry/models.html", {"project": project, "models": found})
+
+
+@require_GET
+@project_view(can_research)
+def model(request: HttpRequest, project: Project, name: str) -> HttpResponse:
+    found = get_object_or_404(
+        ModelVersion.objects.select_related("parent__project", "dataset__project", "job__project"),
+        project=project,
+        name=name,
+    )
+    return render(
+        request,
+        "registry/model.html",
+        {
+            "project": project,
+            "model": found,
+            "lineage": lineage(found),
+            "children": found.children.select_related("project"),
+            "figures": [(name, value) for name, value in found.metrics.items() if isinstance(value, dict)],
+            "files": [(name, entry) for name, entry in found.manifest.items()],
+        },
+    )
+
+
+def lineage(model: ModelVersion) -> list[ModelVersion]:
+    """The model's ancestors, oldest first, then itself."""
+    chain = [model]
+    while chain[-1].parent is not None:
+        chain.append(chain[-1].parent)
+    return chain[::-1]
