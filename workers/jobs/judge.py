@@ -1,0 +1,110 @@
+"""Compare the responses of two sample jobs, prompt by prompt and sample by sample, by one judge or two."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from annotate.models import Response
+from annotate.simulation import PREFERENCES
+from evaluate.models import Judgement
+from registry.models import Job, ModelVersion
+from registry.references import NotThere, sample_named
+from registry.specs import JudgeSpec
+from workers import modeling, sources
+from workers.context import JobContext
+from workers.errors import JobError
+
+Battle = tuple[Response, Response]
+CHUNK = 64
+
+
+def run(context: JobContext, spec: JudgeSpec) -> None:
+    battles = pair_up(sample_job(context, spec.first), sample_job(context, spec.second))
+    judges = [judge for judge in (spec.reward_model, spec.hidden_preference) if judge]
+    total = len(battles) * len(judges)
+    judgements: list[Judgement] = []
+    for scored in (by_reward_model(context, spec, battles), by_hidden_preference(context, spec, battles)):
+        for judgement in scored:
+            judgements.append(judgement)
+            if len(judgements) % CHUNK == 0:
+                context.progress(len(judgements), total, f"{len(judgements):,} of {total:,} verdicts")
+                context.check_stop()
+    context.progress(total, total, f"{total:,} verdicts")
+    with context.publish() as result:
+        Judgement.objects.bulk_create(judgements, batch_size=1_000)
+        result.update(summary(judgements), battles=len(battles))
+
+
+def sample_job(context: JobContext, name: str) -> Job:
+    try:
+        return sample_named(context.job.project, name)
+    except NotThere as error:
+        raise JobError(str(error)) from error
+
+
+def pair_up(first: Job, second: Job) -> list[Battle]:
+    """Responses to the same prompt at the same setting and sample number; what has no partner is not judged."""
+    sides: list[dict[tuple[int, str, int], Response]] = [
+        {
+            (response.prompt_id, response.setting, response.sample): response
+            for response in Response.objects.filter(job=job).select_related("prompt").order_by("pk")
+        }
+        for job in (first, second)
+    ]
+    common = [key for key in sides[0] if key in sides[1]]
+    if not common:
+        raise JobError(
+            f"{first.name} and {second.name} answered no prompt at the same decoding setting. "
+            "Sample both with the same dataset, split and settings."
+        )
+    return [(sides[0][key], sides[1][key]) for key in common]
+
+
+def by_reward_model(context: JobContext, spec: JudgeSpec, battles: Sequence[Battle]) -> Iterator[Judgement]:
+    if not spec.reward_model:
+        return
+    version = sources.named_model(context.job.project, spec.reward_model, role="reward")
+    model, tokenizer = sources.reward_and_tokenizer(version, device=context.device)
+    for start in range(0, len(battles), CHUNK):
+        some = battles[start : start + CHUNK]
+        scores = modeling.reward_scores(
+            model, tokenizer, [conversation(response) for battle in some for response in battle]
+        )
+        for (first, second), a, b in zip(some, scores[::2], scores[1::2], strict=True):
+            yield judgement(context, first, second, a, b, kind="reward_model", name=version.name, model=version)
+
+
+def conversation(response: Response) -> modeling.Conversation:
+    return modeling.Conversation(
+        messages=response.prompt.messages, response=response.text, finished=response.finish_reason == "stop"
+    )
+
+
+def by_hidden_preference(context: JobContext, spec: JudgeSpec, battles: Sequence[Battle]) -> Iterator[Judgement]:
+    """Without noise and without position bias: what the simulated annotators were made to prefer, exactly."""
+    if not spec.hidden_preference:
+        return
+    preference = PREFERENCES[spec.hidden_preference]
+    for first, second in battles:
+        a, b = (preference.score(response.prompt.messages, response.text) for response in (first, second))
+        yield judgement(context, first, second, a, b, kind="hidden_preference", name=preference.name)
+
+
+def judgement(
+    context: JobContext, first: Response, second: Response, a: float, b: float, *, kind: str, name: str,
+    model: ModelVersion | None = None,
+) -> Judgement:  # fmt: skip
+    return Judgement(
+        project=context.job.project, job=context.job, judge_kind=kind, judge_name=name, judge_model=model,
+        first=first, second=second, score_first=a, score_second=b,
+        outcome=1.0 if a > b else 0.0 if a < b else 0.5,
+    )  # fmt: skip
+
+
+def summary(judgements: Sequence[Judgement]) -> dict[str, float]:
+    """Share of battles that the first side wins, a judge; intervals are the leaderboard's."""
+    wins: Counter[str] = Counter()
+    battles: Counter[str] = Counter()
+    for one in judgements:
+        wins[one.judge_name] += one.outcome  # type: ignore[assignment]
+        battles[one.judge_name] += 1
+    return {f"win_rate_by_{name}": round(wins[name] / battles[name], 4) for name in battles}

@@ -1,0 +1,32 @@
+"""Fine-tune a policy on preference pairs with DPO or a relative of it; the base is the reference."""
+
+from registry.models import ModelVersion
+from registry.specs import TrainDpoSpec
+from workers import modeling, sources
+from workers.context import JobContext
+from workers.jobs.training import Data, fit, publish_adapter, settings_of
+
+
+def run(context: JobContext, spec: TrainDpoSpec) -> None:
+    project = context.job.project
+    base = sources.named_model(project, spec.base, role="policy")
+    dataset = sources.named_dataset(project, spec.dataset)
+    folder = sources.full_weights_of(base)
+    tokenizer = modeling.load_tokenizer(folder)
+    data = Data(context, dataset, tokenizer, spec)
+    model = modeling.load_policy(folder).to(context.device)
+    model = modeling.add_lora(
+        model,
+        rank=spec.lora_rank,
+        alpha=2.0 * spec.lora_rank,
+        last_layers=sources.last_layers(model, spec),
+        seed=spec.seed,
+    )
+    options = {"beta": spec.beta}
+    if spec.objective == "dpo":
+        options["label_smoothing"] = spec.label_smoothing
+    settings = settings_of(spec, objective=spec.objective, options=options)
+    result = fit(context, model, data, settings=settings, pad_id=tokenizer.pad_token_id)
+    publish_adapter(
+        context, spec, role=ModelVersion.Role.POLICY, base=base, dataset=dataset, model=model, result=result, data=data
+    )
