@@ -47,7 +47,6 @@ def stop(broker: object, pid: int) -> None:
 def remove(folder: Path, pid: int) -> None:
     if os.getpid() == pid:
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(embedded.socket_folder(folder, "-pg"), ignore_errors=True)
 
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")

@@ -141,14 +141,15 @@ class Postgres:
 
     def leave_for_the_dead(self) -> None:
         """What a process that was killed could not do."""
-        self._prepare_user()
         self._handle = os.open(self.folder / "postgres.users", os.O_RDWR | os.O_CREAT, 0o600)
         self._joined_as = os.getpid()
         self.leave()
 
     def stop(self) -> None:
         if self._process() is not None:
+            self._prepare_user()
             self._run("pg_ctl", "stop", "-w", "-m", "fast", "-t", "60", "-D", str(self.data))
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -205,7 +206,7 @@ class Postgres:
         try:
             process = psutil.Process(int((self.data / "postmaster.pid").read_text().split("\n", 1)[0]))
             command = process.cmdline()
-        except (OSError, ValueError, psutil.NoSuchProcess):
+        except (OSError, ValueError, psutil.Error):
             return None
         return process if str(self.data) in command else None
 
@@ -331,7 +332,7 @@ def clean_up_after(folder: Path) -> None:
     subprocess.Popen(
         [sys.executable, "-m", "config.embedded", str(folder)],
         stdin=reading, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}, close_fds=True,
+        cwd=Path(__file__).resolve().parent.parent,
     )  # fmt: skip
     os.close(reading)
     _held_open.append(writing)

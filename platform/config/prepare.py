@@ -99,5 +99,5 @@ def admin_from_environment() -> None:
         validate_password(password)
     except ValidationError as error:
         sys.exit(f"PALATE_ADMIN_PASSWORD is too weak: {' '.join(error.messages)}")
-    manager.create_superuser(name, email, password)  # type: ignore[attr-defined]
+    manager.create_superuser(name, email, password)
     print(f"The first admin is {name}.", flush=True)

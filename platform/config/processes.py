@@ -113,10 +113,11 @@ class Site(Manager):
         readers = {process["process"].pid for process in self._processes.values()}
         left = []
         for child in psutil.Process().children():
-            if child.pid in readers:
-                left += child.children(recursive=True)
-            elif not _is_service(child):
-                left += [child, *child.children(recursive=True)]
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                if child.pid in readers:
+                    left += child.children(recursive=True)
+                elif not _is_service(child):
+                    left += [child, *child.children(recursive=True)]
         stop_all(left, patience=5)
 
     def _system_print(self, data: str) -> None:
@@ -149,7 +150,5 @@ def answers(url: str) -> bool:
 
 
 def _is_service(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        command = " ".join(process.cmdline())
-        return "redis-server" in command or "valkey-server" in command or "config.embedded" in command
-    return False
+    command = " ".join(process.cmdline())
+    return "redis-server" in command or "valkey-server" in command or "config.embedded" in command
