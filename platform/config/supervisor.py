@@ -75,9 +75,14 @@ def _run(stack: contextlib.ExitStack, *, demo: bool) -> int:
 
     from config.processes import run
 
+    gpus = gpu_count()
+    if gpus:
+        os.environ.setdefault("PALATE_TRAIN_QUEUE", "gpu")
+    # A job that is asked to stop has ended, by force if need be, before honcho would kill its worker.
+    os.environ.setdefault("PALATE_JOB_STOP_GRACE_SECONDS", "8")
     adopt_orphans()
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host
-    return run(commands(home, demo=demo), address=f"http://{shown}:{port}", cwd=ROOT)
+    return run(commands(home, gpus=gpus, demo=demo), address=f"http://{shown}:{port}", cwd=ROOT)
 
 
 @contextlib.contextmanager
@@ -115,7 +120,7 @@ def start_services(stack: contextlib.ExitStack, home: Path) -> None:
         print(f"Redis: embedded ({embedded.redis_binary()})", flush=True)
 
 
-def commands(home: Path, *, demo: bool) -> list[Command]:
+def commands(home: Path, *, gpus: int, demo: bool) -> list[Command]:
     python = sys.executable
     celery = [python, "-m", "celery", "--quiet", "-A", "workers"]
     gunicorn = [python, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "config.wsgi"]
@@ -126,7 +131,7 @@ def commands(home: Path, *, demo: bool) -> list[Command]:
         Command("cpu", [*celery, *worker("cpu", threads=1)]),
         Command("beat", [*beat, "--pidfile", ""]),
     ]
-    for index in range(gpu_count()):
+    for index in range(gpus):
         arguments = [*celery, *worker("gpu", threads=1, number=index)]
         found.append(Command(f"gpu{index}", arguments, {"PALATE_DEVICE": str(index)}))
     if demo:

@@ -14,21 +14,19 @@ from config import embedded, supervisor
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def names(**options: bool) -> list[str]:
-    return [command.name for command in supervisor.commands(Path("/var"), **options)]
+def test_it_runs_web_workers_and_beat() -> None:
+    assert names(gpus=0, demo=False) == ["web", "default", "cpu", "beat"]
+    assert names(gpus=0, demo=True)[-1] == "demo"
 
 
-def test_it_runs_web_workers_and_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "gpu_count", lambda: 0)
-    assert names(demo=False) == ["web", "default", "cpu", "beat"]
-    assert names(demo=True)[-1] == "demo"
+def test_it_runs_one_worker_for_each_gpu() -> None:
+    commands = {command.name: command for command in supervisor.commands(Path("/var"), gpus=2, demo=False)}
+    assert commands["gpu0"].env == {"PALATE_DEVICE": "0"}
+    assert commands["gpu1"].env == {"PALATE_DEVICE": "1"}
 
 
-def test_it_runs_one_worker_for_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "gpu_count", lambda: 2)
-    devices = {c.name: c.env.get("PALATE_DEVICE") for c in supervisor.commands(Path("/var"), demo=False)}
-    assert devices["gpu0"] == "0"
-    assert devices["gpu1"] == "1"
+def names(*, gpus: int, demo: bool) -> list[str]:
+    return [command.name for command in supervisor.commands(Path("/var"), gpus=gpus, demo=demo)]
 
 
 def test_gpus_are_counted_by_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
