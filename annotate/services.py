@@ -96,7 +96,7 @@ def held_assignment(*, project: Project, annotator: User) -> Assignment | None:
 
 def open_tasks(project: Project, annotator: User) -> QuerySet[Task]:
     return Task.objects.filter(project=project, flagged=False, claimed__lt=F("wanted")).exclude(
-        Q(pk__in=Assignment.objects.filter(annotator=annotator).values("task_id"))
+        Q(pk__in=Assignment.objects.filter(annotator=annotator).exclude(status=Status.EXPIRED).values("task_id"))
     )
 
 
@@ -117,12 +117,17 @@ def lease(*, project: Project, annotator: User, sampler: str) -> Assignment | No
         return None
     task.claimed = task.claimed + 1
     task.save(update_fields=["claimed"])
-    return Assignment.objects.create(
+    # An own lease that lapsed, or was reopened and left, is taken up again: it was never answered.
+    assignment, _ = Assignment.objects.update_or_create(
         task=task,
         annotator=annotator,
-        lease_until=lease_end(),
-        order=shown_order(annotator_id=annotator.pk, task_id=task.pk, responses=KINDS[task.kind].responses),
+        defaults={"status": Status.LEASED, "lease_until": lease_end()},
+        create_defaults={
+            "lease_until": lease_end(),
+            "order": shown_order(annotator_id=annotator.pk, task_id=task.pk, responses=KINDS[task.kind].responses),
+        },
     )
+    return assignment
 
 
 @transaction.atomic
