@@ -1,0 +1,76 @@
+"""What remains after each step of a recipe; the hatched end is what the step took away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pages.charts.frame import Chart, Table, empty
+from pages.charts.scale import figure, linear
+from pages.charts.svg import Drawing, line, mark, rect, shorten, text
+
+ROW, BAR, RIGHT = 40, 18, 56
+
+
+@dataclass(frozen=True)
+class Stage:
+    label: str
+    count: int
+    note: str = ""
+
+
+def funnel(
+    title: str,
+    subtitle: str,
+    stages: Sequence[Stage],
+    *,
+    unit: str = "rows",
+    source: str = "",
+    width: int = 360,
+) -> Chart:
+    """A bar a stage, all on the scale of the first; the note says why rows left."""
+    table = Table(["step", unit, "left out", "why"], rows_of(stages))
+    if not stages or not stages[0].count:
+        return Chart(title, subtitle, empty(width, 150, f"No {unit} yet", title), table, source)
+
+    left = round(width * 0.44)
+    along = linear(0, max(stage.count for stage in stages), left, width - RIGHT)
+    parts, before = [], stages[0].count
+    for i, stage in enumerate(stages):
+        y = ROW * i
+        words = f"{stage.label}: {figure(stage.count)} of {figure(before)} {unit}"
+        box = [
+            rect(left, y + 9, width - RIGHT - left, BAR, "well", round_by=2),
+            rect(left, y + 9, along(stage.count) - left, BAR, "fl c4", round_by=2),
+            *hatch(along(stage.count), along(max(before, stage.count)), y + 9),
+            rect(0, y, width, ROW, "hit"),
+        ]
+        parts.append(text(0, y + 16, shorten(stage.label, left - 12), "v"))
+        parts.append(text(0, y + 31, shorten(note_of(stage, before), left - 12)))
+        parts.append(text(width, y + 23, figure(stage.count), "e v"))
+        parts.append(mark(f"{words}{f', {stage.note}' if stage.note else ''}", box))
+        before = stage.count
+    label = f"{title}: {figure(stages[0].count)} {unit} become {figure(stages[-1].count)}"
+    return Chart(title, subtitle, Drawing(width, ROW * len(stages), "".join(parts), label), table, source)
+
+
+def note_of(stage: Stage, before: int) -> str:
+    gone = before - stage.count
+    return ", ".join(filter(None, (f"−{gone:,}" if gone > 0 else "", stage.note)))
+
+
+def hatch(start: float, end: float, y: float) -> list[str]:
+    """Slanted hairlines between two x; drawn one by one, for a pattern needs an id that may clash."""
+    out, x = [], start + 1
+    while x < end:
+        rise = min(BAR, (end - x) * 2)
+        out.append(line(x, y + BAR, x + rise / 2, y + BAR - rise, "lost"))
+        x += 5
+    return out
+
+
+def rows_of(stages: Sequence[Stage]) -> list[tuple[str, int, int, str]]:
+    counts = [stage.count for stage in stages]
+    gone = [0, *(max(a - b, 0) for a, b in pairwise(counts))]
+    return [(s.label, s.count, lost, s.note) for s, lost in zip(stages, gone, strict=False)]
