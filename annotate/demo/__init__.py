@@ -1,0 +1,1 @@
+"""The demo project: prompts written for it, responses that a sample job wrote, and simulated annotators."""
