@@ -1,0 +1,183 @@
+"""The battles behind a number, one by one: the two texts, who won, and where the verdict is kept."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Case, Q, QuerySet, When
+from django.urls import reverse
+
+from accounts.models import Project
+from annotate.models import Feedback, Prompt, Response
+from evaluate.battles import (
+    KIND_WORDS,
+    PEOPLE,
+    SIMULATED,
+    Voice,
+    newest_verdicts,
+    trained_prompts,
+    with_responses,
+)
+from evaluate.models import Judgement
+from registry.models import ModelVersion
+
+PAGE = 50
+Scored = tuple[Response, float | None]
+"""A response, and its score where the judge gives one."""
+STRENGTH = {0: "tie", 1: "slightly better", 2: "better", 3: "much better"}
+
+
+@dataclass(frozen=True)
+class Side:
+    letter: str
+    model: str
+    response: Response
+    won: bool
+    score: float | None = None
+
+    @property
+    def long(self) -> bool:
+        """Too long to be read in a list; the page folds the rest away."""
+        return len(self.response.text) > 1_500
+
+
+@dataclass(frozen=True)
+class Battle:
+    """One verdict. `a` is always the model that was asked about, whichever was stored or shown first."""
+
+    prompt: Prompt
+    a: Side
+    b: Side
+    outcome: float
+    said: str
+    by: str
+    url: str
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        return self.a, self.b
+
+
+class Unknown(Exception):
+    """The address names something that the project does not have; the message is for people."""
+
+
+def voice_named(key: str) -> Voice:
+    """people is human; judges are kind:name. Raises Unknown."""
+    kind, _, name = key.partition(":")
+    if kind not in KIND_WORDS or (kind in {PEOPLE, SIMULATED}) == bool(name):
+        raise Unknown(f"There is no judge “{key[:80]}” in this project.")
+    return Voice(kind, name)
+
+
+def check_models(project: Project, names: list[str]) -> None:
+    known = set(ModelVersion.objects.filter(project=project, name__in=names).values_list("name", flat=True))
+    for name in names:
+        if name not in known:
+            raise Unknown(f"There is no model “{name[:80]}” in this project.")
+    if names[0] == names[1]:
+        raise Unknown("Both sides are the same model. Choose two.")
+
+
+def voices_of(project: Project, first: str, second: str) -> dict[Voice, int]:
+    """Who decided battles between the two models, and how many, people first."""
+    found = {
+        Voice(kind, name): 0
+        for kind, name in judgements(project, first, second).values_list("judge_kind", "judge_name").distinct()
+    }
+    for origin in votes(project, first, second).order_by().values_list("origin", flat=True).distinct():
+        found[Voice(origin)] = 0
+    counted = {voice: battles_by(project, first, second, voice).count() for voice in found}
+    order = list(KIND_WORDS)
+    return dict(sorted(counted.items(), key=lambda item: (order.index(item[0].kind), item[0].name)))
+
+
+def judgements(project: Project, first: str, second: str) -> QuerySet[Judgement]:
+    either = Q(first__model__name=first, second__model__name=second) | Q(
+        first__model__name=second, second__model__name=first
+    )
+    return Judgement.objects.filter(either, project=project)
+
+
+def votes(project: Project, first: str, second: str) -> QuerySet[Feedback]:
+    either = Q(zero__response__model__name=first, one__response__model__name=second) | Q(
+        zero__response__model__name=second, one__response__model__name=first
+    )
+    return with_responses(Feedback.current.filter(project=project, kind="pairwise")).filter(either)
+
+
+def trained_on(project: Project, first: str, second: str) -> set[int]:
+    """Prompts that either model was trained on: the leaderboard leaves their battles out, and so does this list."""
+    return set().union(*trained_prompts(project, {first, second}).values())
+
+
+def battles_by(project: Project, first: str, second: str, voice: Voice) -> QuerySet[Any]:
+    """Exactly the battles behind the leaderboard's number for this pair and voice, as Judgement or Feedback rows."""
+    trained = trained_on(project, first, second)
+    if voice.is_judge:
+        found = judgements(project, first, second).filter(judge_kind=voice.kind, judge_name=voice.name)
+        return newest_verdicts(found.exclude(first__prompt__in=trained))
+    return votes(project, first, second).filter(origin=voice.kind).exclude(task__prompt__in=trained)
+
+
+def outcomes(project: Project, first: str, second: str, voice: Voice) -> tuple[list[float], list[int]]:
+    """Outcome of every battle seen from `first`, and its prompt."""
+    found = battles_by(project, first, second, voice)
+    if voice.is_judge:
+        rows = found.values_list("first__model__name", "outcome", "first__prompt_id")
+    else:
+        ahead = Case(When(preference__gt=0, then=1.0), When(preference__lt=0, then=0.0), default=0.5)
+        rows = found.values_list("zero__response__model__name", ahead, "task__prompt_id")
+    seen = [(outcome if model == first else 1 - outcome, prompt) for model, outcome, prompt in rows]
+    return [outcome for outcome, _ in seen], [prompt for _, prompt in seen]
+
+
+def page_of(project: Project, first: str, second: str, *, voice: Voice, page: str | None) -> Page:
+    """One page of battles by that voice, in the order of prompts; a page that does not exist is the nearest one."""
+    found = battles_by(project, first, second, voice)
+    if voice.is_judge:
+        ordered = found.order_by("first__prompt__key", "pk").select_related(
+            "first__prompt", "first__model", "second__model", "job__project"
+        )
+    else:
+        ordered = (
+            found.order_by("task__prompt__key", "pk")
+            .select_related("task__prompt", "annotator")
+            .prefetch_related("task__task_responses__response__model")
+        )
+    result = Paginator(ordered, PAGE).get_page(page)
+    build = judged_battle if voice.is_judge else voted_battle
+    result.object_list = [build(project, first, row) for row in result.object_list]
+    return result
+
+
+def judged_battle(project: Project, first: str, row: Judgement) -> Battle:
+    sides: list[Scored] = [(row.first, row.score_first), (row.second, row.score_second)]
+    outcome = row.outcome
+    if row.first.model and row.first.model.name != first:
+        sides, outcome = sides[::-1], 1 - outcome
+    gap = abs(row.score_first - row.score_second)
+    said = "tie" if outcome == 0.5 else f"by {gap:.3g}"
+    return battle(row.first.prompt, sides, outcome, said=said, by=row.job.name, url=row.job.get_absolute_url())
+
+
+def voted_battle(project: Project, first: str, row: Feedback) -> Battle:
+    sides: list[Scored] = [(one.response, None) for one in row.task.task_responses.all()[:2]]
+    preference = row.preference or 0
+    model = sides[0][0].model
+    if model and model.name != first:
+        sides, preference = sides[::-1], -preference
+    said = "both bad" if row.both_bad else STRENGTH[abs(preference)]
+    outcome = 0.5 if not preference else 1.0 if preference > 0 else 0.0
+    url = reverse("vote", args=[project.slug, row.pk])
+    return battle(row.task.prompt, sides, outcome, said=said, by=row.annotator.display_name, url=url)
+
+
+def battle(prompt: Prompt, sides: list[Scored], outcome: float, *, said: str, by: str, url: str) -> Battle:
+    (one, score_one), (other, score_other) = sides
+    return Battle(
+        prompt,
+        Side("A", one.model.name if one.model else "", one, outcome > 0.5, score_one),
+        Side("B", other.model.name if other.model else "", other, outcome < 0.5, score_other),
+        outcome, said, by, url,
+    )  # fmt: skip

@@ -1,0 +1,23 @@
+"""One file a chart: function of a project and of a judge's key -> chart. A new one is a file and a line in CHARTS.
+
+Each file also has `draw`, which takes what a page has read already.
+"""
+
+from collections.abc import Callable
+
+from accounts.models import Project
+from evaluate.charts import answers, bias, matrix, ratings, winners
+from pages.charts import Chart
+
+ChartOf = Callable[[Project, str], Chart]
+"""The second argument is the key of the voice where a chart shows one at a time, and may be empty."""
+
+CHARTS: dict[str, ChartOf] = {
+    "answers": answers.chart,
+    "bias": bias.chart,
+    "matrix": matrix.chart,
+    "ratings": ratings.chart,
+    "winners": winners.chart,
+}
+
+__all__ = ["CHARTS", "ChartOf"]

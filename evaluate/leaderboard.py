@@ -1,0 +1,181 @@
+"""Who wins: ratings and win rates of the models of a project, by people and by each judge."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from django.db.models import Exists, OuterRef
+from django.urls import reverse
+
+from accounts.models import Project
+from evaluate.battles import Battles, Voice, held_out, judged, voted
+from evaluate.models import Judgement
+from evaluate.stats import Estimate, Rating, Ratings, bradley_terry, clustered_win_rate
+from registry.models import Job, ModelVersion
+
+
+@dataclass(frozen=True)
+class Board:
+    """What one voice says of all models that it compared."""
+
+    voice: Voice
+    ratings: Ratings
+    rates: dict[str, Estimate]
+    """Win rate of each model over all its battles; a model that beats weak ones only has a high one too."""
+    pairs: dict[tuple[str, str], Estimate]
+    """Win rate of the first against the second, both ways round."""
+    trained: int
+    """Battles left out because a model in them was trained on the prompt."""
+
+    @property
+    def battles(self) -> int:
+        return self.ratings.battles
+
+    @property
+    def order(self) -> list[str]:
+        """Models, best first: by rating, or by win rate where there is no common scale."""
+        if self.ratings.rows:
+            return [row.model for row in self.ratings.rows]
+        return sorted(self.rates, key=lambda name: (-(self.rates[name].value or 0), name))
+
+    def rating(self, model: str) -> Rating | None:
+        return next((row for row in self.ratings.rows if row.model == model), None)
+
+
+def boards(project: Project) -> list[Board]:
+    """A board a voice that has battles between different models, on prompts that neither was trained on."""
+    found = held_out(project, [*voted(project), *judged(project)])
+    anchor = anchor_of(project, found)
+    return [board(battles, anchor=anchor) for battles in found]
+
+
+def anchor_of(project: Project, found: list[Battles]) -> str:
+    """The model the others are read against: of those without a parent the one with most battles."""
+    fought: Counter[str] = Counter()
+    for battles in found:
+        fought.update(battles.first.tolist())
+        fought.update(battles.second.tolist())
+    roots = set(ModelVersion.objects.filter(project=project, parent=None).values_list("name", flat=True))
+    ranked = sorted(fought, key=lambda name: (name not in roots, -fought[name], name))
+    return ranked[0] if ranked else ""
+
+
+def board(battles: Battles, *, anchor: str) -> Board:
+    names = sorted({*battles.first, *battles.second})
+    ratings = bradley_terry(
+        battles.first.tolist(), battles.second.tolist(), battles.outcome, anchor=anchor if anchor in names else ""
+    )
+    rates = {name: clustered_win_rate(*battles.of(name)) for name in names}
+    met = {frozenset(pair) for pair in zip(battles.first, battles.second, strict=True)}
+    pairs: dict[tuple[str, str], Estimate] = {}
+    for one, other in sorted(tuple(sorted(pair)) for pair in met):
+        rate = clustered_win_rate(*battles.between(one, other))
+        pairs[one, other], pairs[other, one] = rate, turned(rate)
+    return Board(battles.voice, ratings, rates, pairs, battles.trained)
+
+
+def turned(rate: Estimate) -> Estimate:
+    """The same battles seen from the other side."""
+    if rate.value is None or rate.low is None or rate.high is None:
+        return rate
+    return Estimate(1 - rate.value, 1 - rate.high, 1 - rate.low, rate.n, rate.clusters)
+
+
+def battles_url(project: Project, first: str, second: str, voice: Voice | None = None) -> str:
+    query = {"first": first, "second": second} | ({"judge": voice.key} if voice else {})
+    return f"{reverse('battles', args=[project.slug])}?{urlencode(query)}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One judge's win rate of the headline's first model."""
+
+    voice: Voice
+    rate: Estimate
+    url: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the newest judge job found. `rate.clusters` is the number of prompts."""
+
+    job: Job
+    first: str
+    second: str
+    verdicts: list[Verdict] = field(default_factory=list)
+    trained: int = 0
+
+    @property
+    def main(self) -> Verdict:
+        """The reward model's verdict where there is one: a project with people in it has no hidden preference."""
+        return next((one for one in self.verdicts if one.voice.kind == "reward_model"), self.verdicts[0])
+
+    @property
+    def sentence(self) -> str:
+        return finding(self.first, self.second, self.main.rate)
+
+
+def headline(project: Project) -> Headline | None:
+    """The newest finished judge job's win rate of its first model against its second, by each judge.
+
+    Only battles on prompts that neither model was trained on count. None before there is such a job, or when it
+    compared a model with itself.
+    """
+    job = newest_judge_job(project)
+    found = judged(project, job=job) if job else []
+    if job is None or not found:
+        return None
+    first, second = Counter(zip(found[0].first.tolist(), found[0].second.tolist(), strict=True)).most_common(1)[0][0]
+    fair = held_out(project, found)
+    verdicts = []
+    for one in fair:
+        rate = clustered_win_rate(*one.between(first, second))
+        verdicts.append(Verdict(one.voice, rate, battles_url(project, first, second, one.voice)))
+    return Headline(job, first, second, verdicts, max(one.trained for one in fair))
+
+
+def newest_judge_job(project: Project) -> Job | None:
+    return (
+        Job.objects.filter(
+            Exists(Judgement.objects.filter(job=OuterRef("pk"))),
+            project=project,
+            kind="judge",
+            status=Job.Status.SUCCEEDED,
+        )
+        .select_related("project")
+        .order_by("-pk")
+        .first()
+    )
+
+
+def finding(first: str, second: str, rate: Estimate) -> str:
+    """The win rate as a sentence that claims no more than its interval."""
+    if rate.value is None or rate.low is None or rate.high is None:
+        return f"{first} and {second} have no held-out battle yet"
+    if not rate.excludes(0.5):
+        return f"{first} and {second} cannot be told apart yet: {rate.value:.0%}, {between(rate)}"
+    better, worse, shown = (first, second, rate) if rate.value > 0.5 else (second, first, turned(rate))
+    return f"{better} beats {worse} in {shown.value:.0%} of battles, {between(shown)}"
+
+
+def between(rate: Estimate) -> str:
+    """The interval of a share in words: between 63 and 78."""
+    if rate.low is None or rate.high is None:
+        return "no interval"
+    return f"between {rate.low * 100:.0f} and {rate.high * 100:.0f}"
+
+
+def findings(board: Board) -> str:
+    """One sentence for a board: how many models are surely above the one that all are read against."""
+    rows, anchor = board.ratings.rows, board.ratings.anchor
+    if board.ratings.problem:
+        return board.ratings.problem
+    if len(rows) == 2:
+        one, other = rows[0].model, rows[1].model
+        return finding(one, other, board.pairs[one, other]) + "."
+    others = [row for row in rows if row.model != anchor]
+    above = [row.model for row in others if anchor and row.low > 1000]
+    if not above:
+        return f"No model is above {anchor} with certainty." if anchor else f"{rows[0].model} leads."
+    verb = "is" if len(above) == 1 else "are"
+    return f"{', '.join(above[:3])}{' and others' if above[3:] else ''} {verb} above {anchor} with certainty."

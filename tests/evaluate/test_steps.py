@@ -1,0 +1,67 @@
+"""The next step of the loop, from an empty project to a judged model."""
+
+from urllib.parse import unquote
+
+import pytest
+
+from evaluate.overview import overview
+
+
+def next_need(project):
+    return next((need for need in overview(project).needs if need.word == "next"), None)
+
+
+def test_the_steps_come_one_after_the_other(project, world, base):
+    assert next_need(project).text == "There are no tasks yet: let a model answer prompts"
+
+    prompt = world.prompt()
+    task = world.task(world.response(prompt, base, "a"), world.response(prompt, base, "b"))
+    assert next_need(project).url == "/p/helpful/annotate/"
+
+    world.vote(task, 1)
+    assert next_need(project).url == "/p/helpful/datasets/new/"
+
+    data = world.dataset()
+    assert next_need(project).url == "/p/helpful/launch/train_reward/?dataset=prefs-v1"
+
+    world.model("rm-01", role="reward", parent=base)
+    assert next_need(project).url == "/p/helpful/launch/train_dpo/?dataset=prefs-v1"
+
+    world.model("dpo-01", parent=base, dataset=data)
+    assert next_need(project).url == "/p/helpful/launch/sample/?model=dpo-01&dataset=prefs-v1&split=held_out"
+
+    world.job("sample", name="sample-1", params={"model": "dpo-01", "dataset": "prefs-v1"})
+    assert next_need(project).text == "base has not answered the held-out prompts yet"
+
+    world.job("sample", name="sample-2", params={"model": "base", "dataset": "prefs-v1"})
+    step = next_need(project)
+    assert unquote(step.url) == "/p/helpful/launch/judge/?first=sample-1&second=sample-2&reward_model=rm-01"
+
+    world.job("judge", params={"first": "sample-1", "second": "sample-2"})
+    assert next_need(project) is None
+
+
+def test_a_step_that_is_under_way_is_not_asked_for_again(project, world, base):
+    prompt = world.prompt()
+    world.vote(world.task(world.response(prompt, base, "a"), world.response(prompt, base, "b")), 1)
+    job = world.job("build_dataset", status="queued")
+    assert next_need(project) is None
+    job.status = "running"
+    job.save()
+    assert [need.word for need in overview(project).needs] == ["running"]
+
+
+def test_failures_are_named_until_somebody_takes_them_up(project, world):
+    failed = world.job("train_dpo", name="dpo-03", status="failed", error="The GPU is out of memory. Halve.")
+    (need,) = [need for need in overview(project).needs if need.state == "failed"]
+    assert (need.name, need.text, need.url) == ("dpo-03", "The GPU is out of memory", "/p/helpful/runs/dpo-03/")
+    world.job("train_dpo", status="succeeded", cloned_from=failed)
+    assert not [need for need in overview(project).needs if need.state == "failed"]
+
+
+@pytest.mark.parametrize(("flagged", "said"), [(1, "1 task waits"), (2, "2 tasks wait")])
+def test_flagged_tasks_wait_for_a_moderator(project, world, base, flagged, said):
+    for _ in range(flagged):
+        prompt = world.prompt()
+        world.task(world.response(prompt, base, "a"), world.response(prompt, base, "b"), flagged=True)
+    assert f"{said} for a moderator" in [need.text for need in overview(project).needs]
