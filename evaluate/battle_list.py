@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Q, QuerySet, When
+from django.db.models import Case, Count, Q, QuerySet, When
 from django.urls import reverse
 
 from accounts.models import Project
@@ -70,71 +70,80 @@ def voice_named(key: str) -> Voice:
     return Voice(kind, name)
 
 
-def check_models(project: Project, names: list[str]) -> None:
-    known = set(ModelVersion.objects.filter(project=project, name__in=names).values_list("name", flat=True))
-    for name in names:
+@dataclass(frozen=True)
+class Pair:
+    """Two models of a project, `first` being the one that is asked about."""
+
+    project: Project
+    first: str
+    second: str
+    trained: frozenset[int]
+    """Prompts that either was trained on: the leaderboard leaves their battles out, and so does the list."""
+
+
+def pair_named(project: Project, first: str, second: str) -> Pair:
+    """Raises Unknown for what is not two models of the project."""
+    if not first or not second:
+        raise Unknown("The address names no two models. Choose a pair on the leaderboard.")
+    known = set(ModelVersion.objects.filter(project=project, name__in=[first, second]).values_list("name", flat=True))
+    for name in (first, second):
         if name not in known:
             raise Unknown(f"There is no model “{name[:80]}” in this project.")
-    if names[0] == names[1]:
+    if first == second:
         raise Unknown("Both sides are the same model. Choose two.")
+    trained = trained_prompts(project, {first, second}).values()
+    return Pair(project, first, second, frozenset[int]().union(*trained))
 
 
-def voices_of(project: Project, first: str, second: str) -> dict[Voice, int]:
+def voices_of(pair: Pair) -> dict[Voice, int]:
     """Who decided battles between the two models, and how many, people first."""
-    found = {
-        Voice(kind, name): 0
-        for kind, name in judgements(project, first, second).values_list("judge_kind", "judge_name").distinct()
-    }
-    for origin in votes(project, first, second).order_by().values_list("origin", flat=True).distinct():
-        found[Voice(origin)] = 0
-    counted = {voice: battles_by(project, first, second, voice).count() for voice in found}
+    judges = judgements(pair).values_list("judge_kind", "judge_name").annotate(n=Count("pk"))
+    voters = votes(pair).order_by().values_list("origin").annotate(n=Count("pk"))
+    found = {Voice(kind, name): n for kind, name, n in judges.order_by()}
+    found |= {Voice(origin): n for origin, n in voters}
     order = list(KIND_WORDS)
-    return dict(sorted(counted.items(), key=lambda item: (order.index(item[0].kind), item[0].name)))
+    return dict(sorted(found.items(), key=lambda item: (order.index(item[0].kind), item[0].name)))
 
 
-def judgements(project: Project, first: str, second: str) -> QuerySet[Judgement]:
-    either = Q(first__model__name=first, second__model__name=second) | Q(
-        first__model__name=second, second__model__name=first
+def judgements(pair: Pair) -> QuerySet[Judgement]:
+    either = Q(first__model__name=pair.first, second__model__name=pair.second) | Q(
+        first__model__name=pair.second, second__model__name=pair.first
     )
-    return Judgement.objects.filter(either, project=project)
-
-
-def votes(project: Project, first: str, second: str) -> QuerySet[Feedback]:
-    either = Q(zero__response__model__name=first, one__response__model__name=second) | Q(
-        zero__response__model__name=second, one__response__model__name=first
+    return newest_verdicts(Judgement.objects.filter(either, project=pair.project)).exclude(
+        first__prompt__in=pair.trained
     )
-    return with_responses(Feedback.current.filter(project=project, kind="pairwise")).filter(either)
 
 
-def trained_on(project: Project, first: str, second: str) -> set[int]:
-    """Prompts that either model was trained on: the leaderboard leaves their battles out, and so does this list."""
-    return set().union(*trained_prompts(project, {first, second}).values())
+def votes(pair: Pair) -> QuerySet[Any]:
+    either = Q(zero__response__model__name=pair.first, one__response__model__name=pair.second) | Q(
+        zero__response__model__name=pair.second, one__response__model__name=pair.first
+    )
+    given = Feedback.current.filter(project=pair.project, kind="pairwise")
+    return with_responses(given).filter(either).exclude(task__prompt__in=pair.trained)
 
 
-def battles_by(project: Project, first: str, second: str, voice: Voice) -> QuerySet[Any]:
+def battles_by(pair: Pair, voice: Voice) -> QuerySet[Any]:
     """Exactly the battles behind the leaderboard's number for this pair and voice, as Judgement or Feedback rows."""
-    trained = trained_on(project, first, second)
     if voice.is_judge:
-        found = judgements(project, first, second).filter(judge_kind=voice.kind, judge_name=voice.name)
-        return newest_verdicts(found.exclude(first__prompt__in=trained))
-    return votes(project, first, second).filter(origin=voice.kind).exclude(task__prompt__in=trained)
+        return judgements(pair).filter(judge_kind=voice.kind, judge_name=voice.name)
+    return votes(pair).filter(origin=voice.kind)
 
 
-def outcomes(project: Project, first: str, second: str, voice: Voice) -> tuple[list[float], list[int]]:
+def outcomes(pair: Pair, voice: Voice) -> tuple[list[float], list[int]]:
     """Outcome of every battle seen from `first`, and its prompt."""
-    found = battles_by(project, first, second, voice)
+    found = battles_by(pair, voice)
     if voice.is_judge:
         rows = found.values_list("first__model__name", "outcome", "first__prompt_id")
     else:
         ahead = Case(When(preference__gt=0, then=1.0), When(preference__lt=0, then=0.0), default=0.5)
         rows = found.values_list("zero__response__model__name", ahead, "task__prompt_id")
-    seen = [(outcome if model == first else 1 - outcome, prompt) for model, outcome, prompt in rows]
+    seen = [(outcome if model == pair.first else 1 - outcome, prompt) for model, outcome, prompt in rows]
     return [outcome for outcome, _ in seen], [prompt for _, prompt in seen]
 
 
-def page_of(project: Project, first: str, second: str, *, voice: Voice, page: str | None) -> Page:
+def page_of(pair: Pair, *, voice: Voice, page: str | None) -> Page:
     """One page of battles by that voice, in the order of prompts; a page that does not exist is the nearest one."""
-    found = battles_by(project, first, second, voice)
+    found = battles_by(pair, voice)
     if voice.is_judge:
         ordered = found.order_by("first__prompt__key", "pk").select_related(
             "first__prompt", "first__model", "second__model", "job__project"
@@ -147,29 +156,29 @@ def page_of(project: Project, first: str, second: str, *, voice: Voice, page: st
         )
     result = Paginator(ordered, PAGE).get_page(page)
     build = judged_battle if voice.is_judge else voted_battle
-    result.object_list = [build(project, first, row) for row in result.object_list]
+    result.object_list = [build(pair, row) for row in result.object_list]
     return result
 
 
-def judged_battle(project: Project, first: str, row: Judgement) -> Battle:
+def judged_battle(pair: Pair, row: Judgement) -> Battle:
     sides: list[Scored] = [(row.first, row.score_first), (row.second, row.score_second)]
     outcome = row.outcome
-    if row.first.model and row.first.model.name != first:
+    if row.first.model and row.first.model.name != pair.first:
         sides, outcome = sides[::-1], 1 - outcome
     gap = abs(row.score_first - row.score_second)
     said = "tie" if outcome == 0.5 else f"by {gap:.3g}"
     return battle(row.first.prompt, sides, outcome, said=said, by=row.job.name, url=row.job.get_absolute_url())
 
 
-def voted_battle(project: Project, first: str, row: Feedback) -> Battle:
+def voted_battle(pair: Pair, row: Feedback) -> Battle:
     sides: list[Scored] = [(one.response, None) for one in row.task.task_responses.all()[:2]]
     preference = row.preference or 0
     model = sides[0][0].model
-    if model and model.name != first:
+    if model and model.name != pair.first:
         sides, preference = sides[::-1], -preference
     said = "both bad" if row.both_bad else STRENGTH[abs(preference)]
     outcome = 0.5 if not preference else 1.0 if preference > 0 else 0.0
-    url = reverse("vote", args=[project.slug, row.pk])
+    url = reverse("vote", args=[pair.project.slug, row.pk])
     return battle(row.task.prompt, sides, outcome, said=said, by=row.annotator.display_name, url=url)
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.paginator import Page
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -15,7 +14,6 @@ from accounts.permissions import can_research, can_review, can_see, project_view
 from annotate import quality
 from annotate.models import Assignment
 from evaluate import battle_list, charts
-from evaluate.battles import Voice
 from evaluate.benchmarks import BENCHMARKS
 from evaluate.charts import answers, matrix, ratings, winners
 from evaluate.charts.ratings import mark
@@ -137,34 +135,32 @@ def table(found: list[Board], board: Board) -> list[dict[str, Any]]:
 @project_view(can_research)
 def battles(request: HttpRequest, project: Project) -> HttpResponse:
     """?first= and ?second= are models, ?judge= a voice's key. What does not exist is said in a sentence."""
-    first, second, judge = (request.GET.get(name, "") for name in ("first", "second", "judge"))
-    context: dict[str, Any] = {"project": project, "first": first[:80], "second": second[:80]}
+    # PostgreSQL refuses NUL in a text, and no name has one.
+    asked = {name: request.GET.get(name, "").replace("\0", "") for name in ("first", "second", "judge", "page")}
+    context: dict[str, Any] = {"project": project, "first": asked["first"], "second": asked["second"]}
     try:
-        context |= battles_context(project, first, second, judge=judge, page=request.GET.get("page"))
+        context |= battles_context(project, asked)
     except battle_list.Unknown as problem:
         return render(request, "evaluate/battles.html", context | {"problem": str(problem)}, status=404)
     return render(request, "evaluate/battles.html", context)
 
 
-def battles_context(project: Project, first: str, second: str, *, judge: str, page: str | None) -> dict[str, Any]:
-    if not first or not second:
-        raise battle_list.Unknown("The address names no two models. Choose a pair on the leaderboard.")
-    battle_list.check_models(project, [first, second])
-    voices = battle_list.voices_of(project, first, second)
-    voice: Voice | None = battle_list.voice_named(judge) if judge else next(iter(voices), None)
-    if voice is not None and voice not in voices:
-        raise battle_list.Unknown(f"{voice.label} has decided no battle between {first} and {second}.")
-    if voice is None:
-        return {"voices": {}, "voice": None, "page": None}
-    shown: Page = battle_list.page_of(project, first, second, voice=voice, page=page)
-    rate = clustered_win_rate(*battle_list.outcomes(project, first, second, voice))
+def battles_context(project: Project, asked: dict[str, str]) -> dict[str, Any]:
+    pair = battle_list.pair_named(project, asked["first"], asked["second"])
+    voices = battle_list.voices_of(pair)
+    if not voices:
+        return {"page": None}
+    voice = battle_list.voice_named(asked["judge"]) if asked["judge"] else next(iter(voices))
+    if voice not in voices:
+        raise battle_list.Unknown(f"{voice.label} has decided no battle between {pair.first} and {pair.second}.")
+    rate = clustered_win_rate(*battle_list.outcomes(pair, voice))
     return {
         "voices": voices,
         "voice": voice,
-        "page": shown,
+        "page": battle_list.page_of(pair, voice=voice, page=asked["page"]),
         "rate": rate,
-        "sentence": finding(first, second, rate),
-        "trained": len(battle_list.trained_on(project, first, second)),
+        "sentence": finding(pair.first, pair.second, rate),
+        "trained": len(pair.trained),
     }
 
 
