@@ -22,6 +22,10 @@ def _unheard(event: dict[str, Any]) -> None:
     """Where events go when nobody supervises, as in a test of one kind of job."""
 
 
+def _at_once() -> None:
+    """Nothing to wait for."""
+
+
 class JobContext:
     """Handed to `run(context, spec)` of every kind of job.
 
@@ -29,9 +33,17 @@ class JobContext:
     stores them about once a second.
     """
 
-    def __init__(self, job: Job, *, send: Send = _unheard, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        *,
+        send: Send = _unheard,
+        sync: Callable[[], None] = _at_once,
+        stop: threading.Event | None = None,
+    ) -> None:
         self.job = job
         self._send = send
+        self._sync = sync
         self._stop = stop or threading.Event()
 
     @property
@@ -114,6 +126,8 @@ class JobContext:
         `job.result`. Keep it short: the job's row is locked. Raises registry.jobs.LeaseLost, and nothing is
         created, if the job has gone to another worker.
         """
+        # Who sees that it succeeded shall see all that it said.
+        self._sync()
         # A connection that was idle for hours may have been cut on the way.
         close_old_connections()
         with jobs.publish(self.job) as result:

@@ -24,6 +24,8 @@ class Inbox:
         self.metrics: list[MetricPoint] = []
         self.lines: list[LogEntry] = []
         self.ending: dict[str, Any] | None = None
+        self.sync_asked = False
+        """The child waits until what it sent is stored."""
         self.lines_seen = 0
         self._output = b""
         self._events = b""
@@ -89,6 +91,8 @@ class Inbox:
                 self._add_metrics(event)
             case "log":
                 self.add_line(str(event["text"]), level=str(event["level"]), at=_time(event))
+            case "sync":
+                self.sync_asked = True
             case "end":
                 self.ending = event
             case other:

@@ -20,6 +20,7 @@ EVENTS = "PALATE_EVENTS"
 """The environment variable with the descriptor that events are written to."""
 PR_SET_PDEATHSIG = 1
 MOST_WAITING = 10_000
+SYNC_PATIENCE = 10.0
 
 
 class Terminated(BaseException):
@@ -67,11 +68,15 @@ class EventPipe:
 
 
 class Leash(threading.Thread):
-    """Reads orders: `lease SECONDS` renews, `stop` sets the event; the end of the pipe ends the process."""
+    """Reads orders: `lease SECONDS` renews, `stop` sets the event, `synced` answers `sync`.
+
+    The end of the pipe ends the process.
+    """
 
     def __init__(self, stop: threading.Event) -> None:
         super().__init__(name="leash", daemon=True)
         self._stop_event = stop
+        self._synced = threading.Event()
         self._orders = _take_stdin()
         self._parent = os.getppid()
 
@@ -82,6 +87,13 @@ class Leash(threading.Thread):
             # Also where another thread never lets this one run.
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         self.start()
+
+    def sync(self, events: EventPipe) -> None:
+        """Wait until everything sent so far is stored, but not for ever: it is only shown sooner or later."""
+        self._synced.clear()
+        events.send({"type": "sync"})
+        events.flush(patience=SYNC_PATIENCE)
+        self._synced.wait(SYNC_PATIENCE)
 
     def run(self) -> None:
         rest, end = b"", math.inf
@@ -96,6 +108,8 @@ class Leash(threading.Thread):
                 order, _, seconds = line.partition(b" ")
                 if order == b"stop":
                     self._stop_event.set()
+                elif order == b"synced":
+                    self._synced.set()
                 elif order == b"lease":
                     end = time.monotonic() + float(seconds)
 

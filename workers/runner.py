@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import traceback
+from functools import partial
 from typing import Any
 
 from workers.errors import JobError, Stopped
@@ -26,9 +27,10 @@ def main(arguments: list[str]) -> int:
         return 2
     events = EventPipe(int(os.environ.pop(EVENTS)))
     stop = threading.Event()
-    Leash(stop).hold()
+    leash = Leash(stop)
+    leash.hold()
     try:
-        run(int(arguments[0]), int(arguments[1]), events, stop)
+        run(int(arguments[0]), int(arguments[1]), events=events, leash=leash, stop=stop)
         ending: Ending = {"outcome": "returned"}
     except BaseException as error:
         ending = describe(error)
@@ -37,7 +39,7 @@ def main(arguments: list[str]) -> int:
     return 0 if ending["outcome"] == "returned" else 1
 
 
-def run(job_id: int, attempt: int, events: EventPipe, stop: threading.Event) -> None:
+def run(job_id: int, attempt: int, *, events: EventPipe, leash: Leash, stop: threading.Event) -> None:
     """Run the job's kind to its end. Raises whatever it raises."""
     import django
 
@@ -55,7 +57,8 @@ def run(job_id: int, attempt: int, events: EventPipe, stop: threading.Event) -> 
         raise JobError(f"This worker does not know jobs of kind {job.kind!r}. Update the worker, then resume the job.")
     spec = parse(SPECS[job.kind].spec, job.params)
     module = importlib.import_module(JOBS[job.kind])
-    module.run(JobContext(job, send=events.send, stop=stop), spec)
+    context = JobContext(job, send=events.send, sync=partial(leash.sync, events), stop=stop)
+    module.run(context, spec)
 
 
 def describe(error: BaseException) -> Ending:

@@ -75,7 +75,7 @@ class Supervisor:
 
     def _step(self) -> None:
         self._read(patience=STEP_SECONDS)
-        if time.monotonic() >= self._next_beat:
+        if self.inbox.sync_asked or time.monotonic() >= self._next_beat:
             self._next_beat = time.monotonic() + min(settings.JOB_LEASE_SECONDS / 3, BEAT_SECONDS)
             self._beat()
         if self.lost:
@@ -111,6 +111,7 @@ class Supervisor:
                 self.child.order(f"lease {settings.JOB_LEASE_SECONDS}")
             if not self.lost:
                 self._store()
+                self._answer_sync()
         except UNREACHABLE as error:
             connection.close()
             if time.monotonic() > self._lease_end:
@@ -123,6 +124,11 @@ class Supervisor:
         if self.inbox.metrics or self.inbox.lines:
             self.lost = not jobs.store_events(self.job, metrics=self.inbox.metrics, lines=self.inbox.lines)
             self.inbox.clear()
+
+    def _answer_sync(self) -> None:
+        if self.inbox.sync_asked:
+            self.inbox.sync_asked = False
+            self.child.order("synced")
 
     def _should_stop(self) -> bool:
         over = self.published or self.inbox.ending is not None

@@ -254,7 +254,6 @@ def publish(job: Job) -> Iterator[dict[str, Any]]:
             job,
             status=Job.Status.SUCCEEDED,
             result=result,
-            progress_done=F("progress_total"),
             lease_until=None,
             finished_at=Now(),
         )
