@@ -64,15 +64,15 @@ def preview_context(project: Project, recipe: BuildDatasetSpec) -> dict[str, Any
 
 
 def funnel_of(preview: Preview) -> Any:
-    steps = [Stage("answers", preview.funnel.answers), Stage("tasks answered", preview.funnel.tasks)]
+    steps = [Stage("tasks answered", preview.funnel.tasks)]
     left = preview.funnel.tasks
     for reason, words in DROP_REASONS.items():
         if dropped := preview.funnel.dropped[reason]:
             left -= dropped
-            steps.append(Stage(f"without: {words}", left, note=f"{dropped} left out"))
+            steps.append(Stage(f"after: {words}", left))
     steps.append(Stage("pairs", preview.balance.rows))
     total = preview.balance.rows
-    return funnel(f"{total:,} pairs come out", "from answers to pairs", steps)
+    return funnel(f"{total:,} pairs come out of {preview.funnel.answers:,} answers", "from answers to pairs", steps, width=720)
 
 
 @require_GET

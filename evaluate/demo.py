@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Max, Min
+
 from accounts.models import Project, User
 from annotate.demo import seed, vote
 from annotate.demo.decoding import DEMO_DECODING
+from annotate.models import Feedback
+from evaluate.figures import demo_report
 from registry import jobs
 from registry.models import Job
 from registry.specs import SPECS, parse
@@ -119,6 +123,29 @@ def states(job: Job) -> Iterator[Job]:
         if job.is_finished:
             return
         time.sleep(POLL_SECONDS)
+
+
+def report(project: Project) -> dict[str, Any]:
+    """The figures of the finished demo, computed from the rows that it stored: margins, verdicts and times."""
+    found = demo_report(project)
+    rates = found["win_rate_by_judge"]
+    return {
+        "reward_accuracy": found["reward_accuracy"],
+        # By what the simulated annotators were made to prefer: the one judge that was not trained on the votes.
+        "win_rate": rates[f"hidden_preference:{seed.PREFERENCE}"],
+        "win_rate_by_reward_model": rates["reward_model:demo-rm"],
+        "seconds": seconds(project),
+    }
+
+
+def seconds(project: Project) -> dict[str, float]:
+    """How long each step took, from the stored times; votes from the first to the last."""
+    simulated = Feedback.objects.filter(project=project, origin=Feedback.Origin.SIMULATED)
+    span = simulated.aggregate(first=Min("created_at"), last=Max("created_at"))
+    took = {"votes": (span["last"] - span["first"]).total_seconds()} if span["first"] else {}
+    for job in Job.objects.filter(project=project, name__in=[step.name for step in steps()]).order_by("pk"):
+        took[job.name] = job.seconds or 0.0
+    return {name: round(value, 1) for name, value in took.items()}
 
 
 def is_done() -> bool:

@@ -135,7 +135,7 @@ def commands(home: Path, *, gpus: int, demo: bool) -> list[Command]:
         arguments = [*celery, *worker("gpu", threads=1, number=index)]
         found.append(Command(f"gpu{index}", arguments, {"PALATE_DEVICE": str(index)}))
     if demo:
-        found.append(Command("demo", [python, "manage.py", "demo", "--run"], finishes=True))
+        found.append(Command("demo", [python, "manage.py", "demo"], finishes=True))
     return found
 
 

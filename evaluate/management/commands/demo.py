@@ -11,7 +11,6 @@ from accounts.models import Project, User
 from annotate.demo import seed
 from annotate.models import Response
 from evaluate import demo
-from evaluate.figures import demo_report
 from registry.models import Job
 
 
@@ -50,11 +49,11 @@ class Command(BaseCommand):
         project = Project.objects.filter(slug=seed.SLUG).first()
         if project is None or not demo.is_done():
             raise CommandError("There is no finished demo here. Run it with: make demo")
-        report = demo_report(project)
+        report = demo.report(project)
         if as_json:
             self.stdout.write(json.dumps(report))
             return
-        for name in ("reward_accuracy", "win_rate"):
+        for name in ("reward_accuracy", "win_rate", "win_rate_by_reward_model"):
             figure = report[name]
             self.say(
                 f"{name.replace('_', ' ')}: {figure['value']:.3f} "
