@@ -132,7 +132,7 @@ class Site(Manager):
         deadline = time.monotonic() + ANSWER_WITHIN
         while time.monotonic() < deadline and not self._terminating:
             with contextlib.suppress(OSError):
-                if answers(f"{self.address}/health/"):
+                if answers(f"{self.address}/health/") and not self._terminating:
                     self._print(f"Palate is at {self.address} (Ctrl-C stops it).")
                     return
             time.sleep(0.2)
