@@ -166,7 +166,7 @@ def judged_battle(pair: Pair, row: Judgement) -> Battle:
     if row.first.model and row.first.model.name != pair.first:
         sides, outcome = sides[::-1], 1 - outcome
     gap = abs(row.score_first - row.score_second)
-    said = "tie" if outcome == 0.5 else f"by {gap:.3g}"
+    said = "tie" if outcome == 0.5 else f"scores {gap:.3g} higher"
     return battle(row.first.prompt, sides, outcome, said=said, by=row.job.name, url=row.job.get_absolute_url())
 
 

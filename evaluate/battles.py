@@ -45,6 +45,11 @@ class Voice:
         return self.name or KIND_WORDS[self.kind]
 
     @property
+    def title(self) -> str:
+        """The label where a line begins: "People". Names of models keep their letters."""
+        return self.label if self.name else self.label.capitalize()
+
+    @property
     def kind_words(self) -> str:
         return KIND_WORDS[self.kind]
 

@@ -177,5 +177,7 @@ def findings(board: Board) -> str:
     above = [row.model for row in others if anchor and row.low > 1000]
     if not above:
         return f"No model is above {anchor} with certainty." if anchor else f"{rows[0].model} leads."
-    verb = "is" if len(above) == 1 else "are"
-    return f"{', '.join(above[:3])}{' and others' if above[3:] else ''} {verb} above {anchor} with certainty."
+    if len(above) == 1:
+        return f"{above[0]} is above {anchor} with certainty."
+    listed = [*above[:2], f"{len(above) - 2} others"] if above[3:] else above
+    return f"{', '.join(listed[:-1])} and {listed[-1]} are above {anchor} with certainty."

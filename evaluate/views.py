@@ -149,7 +149,7 @@ def battles_context(project: Project, asked: dict[str, str]) -> dict[str, Any]:
     pair = battle_list.pair_named(project, asked["first"], asked["second"])
     voices = battle_list.voices_of(pair)
     if not voices:
-        return {"page": None}
+        return {"page": None, "trained": len(pair.trained)}
     voice = battle_list.voice_named(asked["judge"]) if asked["judge"] else next(iter(voices))
     if voice not in voices:
         raise battle_list.Unknown(f"{voice.label} has decided no battle between {pair.first} and {pair.second}.")

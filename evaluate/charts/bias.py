@@ -20,6 +20,7 @@ def draw(results: Sequence[Result]) -> Chart:
         "How often each is chosen, %, with 95% interval; ties left out of position, half a win in length",
         [row(result) for result in shares],
         fair=(50.0, "fair judge"),
+        width=630,
     )
 
 
@@ -41,6 +42,4 @@ def title(shares: Sequence[Result]) -> str:
     if not leaning:
         return "Nobody shows a bias of position or length"
     worst = max(leaning, key=lambda result: abs((result.estimate.value or 0) - result.fair))
-    name = worst.voice.label
-    shown = name if worst.voice.is_judge else name.capitalize()
-    return f"{shown} leaned furthest: {worst.verdict}"
+    return f"{worst.voice.title} leaned furthest: {worst.verdict}"

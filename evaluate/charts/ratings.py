@@ -19,7 +19,8 @@ def draw(found: Sequence[Board], judge: str = "") -> Chart:
     others = [board for board in found if board is not people]
     other = next((board for board in others if board.voice.key == judge), max(others, key=battles, default=None))
     shown = [board for board in (people, other) if board]
-    names = dict.fromkeys(name for board in shown for name in board.order)
+    # The one that knows most models gives the order: it has the fewest to append at the end.
+    names = dict.fromkeys(name for board in sorted(shown, key=models, reverse=True) for name in board.order)
     rows = [Rated(name, people=mark(people, name), judge=mark(other, name)) for name in names]
     rows = [row for row in rows if row.people or row.judge]
     who = " and ".join(board.voice.label for board in shown)
@@ -31,6 +32,10 @@ def draw(found: Sequence[Board], judge: str = "") -> Chart:
         reference=(1000.0, f"{anchor} = 1,000") if anchor and rows else None,
         source=f"{sum(board.battles for board in shown):,} battles",
     )
+
+
+def models(board: Board) -> int:
+    return len(board.order)
 
 
 def battles(board: Board) -> int:

@@ -27,6 +27,7 @@ def draw(found: Headline | None) -> Chart:
         rows,
         reference=(50.0, "even"),
         source=f"{found.job.name}, {battles:,} battles on {prompts:,} held-out prompts",
+        width=630,
     )
 
 
