@@ -36,22 +36,21 @@ def read_ending(
     killed a process for want of memory meanwhile. `traceback_line`: where in the attempt's log the traceback is.
     """
     outcome = words["outcome"] if words else None
+    error = str(words.get("error", "")) if words else ""
     if outcome == "lost":
         return Ending("nothing")
     if cancelled:
         return Ending("cancelled")
     if outcome == "failed":
-        return Ending("failed", str(words["error"]))  # type: ignore[index]
+        return Ending("failed", error)
     if outcome == "crashed":
-        return Ending(
-            "failed", f"{words['error']}. The traceback is in the log, line {traceback_line} of this attempt."
-        )  # type: ignore[index]
+        return Ending("failed", f"{error}. The traceback is in the log, line {traceback_line} of this attempt.")
     if outcome == "returned":
         return Ending("failed", NOT_PUBLISHED)
     if shutting_down:
         return Ending("release")
     if outcome == "retry":
-        return Ending("retry", str(words["error"]))  # type: ignore[index]
+        return Ending("retry", error)
     if outcome == "stopped":
         return Ending("retry", "The job was stopped from outside, though nobody asked for that here.")
     return _without_words(exit_code, out_of_memory=out_of_memory)

@@ -5,6 +5,7 @@ Everything that a job does happens here, so that memory and GPU are free when it
 
 import importlib
 import os
+import re
 import sys
 import threading
 import traceback
@@ -88,14 +89,14 @@ def describe(error: BaseException) -> Ending:
 
 def out_of_memory(error: BaseException) -> str:
     """A sentence if memory ran out, on the GPU or in the machine; else nothing."""
-    if isinstance(error, MemoryError):
-        return OUT_OF_MEMORY.format(where="this machine", detail=first_line(error) or "an allocation was refused")
     # By name: torch is imported only by the jobs that need it.
-    if type(error).__name__ == "OutOfMemoryError" and type(error).__module__.startswith("torch"):
-        return OUT_OF_MEMORY.format(where="the GPU", detail=first_line(error).split(". ")[0].rstrip("."))
-    if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
-        return OUT_OF_MEMORY.format(where="this machine", detail="PyTorch could not allocate what it asked for")
-    return ""
+    on_gpu = type(error).__name__ == "OutOfMemoryError" and type(error).__module__.startswith("torch")
+    in_torch = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    if not (on_gpu or in_torch or isinstance(error, MemoryError)):
+        return ""
+    asked = re.search(r"tried to allocate ([\d.]+ \w+)", str(error), re.IGNORECASE)
+    detail = f"{asked[1]} were asked for" if asked else "an allocation was refused"
+    return OUT_OF_MEMORY.format(where="the GPU" if on_gpu else "this machine", detail=detail)
 
 
 def first_line(error: BaseException) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
+import celery
 import pytest
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
 from django.utils import timezone
@@ -134,6 +135,10 @@ def test_it_keeps_the_row_when_the_broker_is_down(
     job = ask(project)
     assert not jobs.ring(job.pk, job.queue)
     assert "rung for later: refused" in caplog.text
+
+
+def test_any_thread_rings_at_our_broker() -> None:
+    assert in_threads(1, lambda _: celery.current_app.main) == ["palate"]
 
 
 # Claiming
