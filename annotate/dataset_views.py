@@ -1,5 +1,6 @@
 """Pages of datasets: choose a recipe and see what it gives, freeze it, read what was frozen."""
 
+import uuid
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -38,9 +39,14 @@ def new(request: HttpRequest, project: Project) -> HttpResponseBase:
         recipe = parse(info.spec, values)
     except SpecError as error:
         problems = error.problems
-    if recipe is not None and "freeze" in request.POST:
+    # htmx sends the button last pressed along with a preview that was under way.
+    if recipe is not None and "freeze" in request.POST and not request.htmx:  # type: ignore[attr-defined]
         job = jobs.request_job(
-            project=project, kind="build_dataset", params=recipe.model_dump(mode="json"), user=request.user
+            project=project,
+            kind="build_dataset",
+            params=recipe.model_dump(mode="json"),
+            user=request.user,
+            request_key=forms.posted_key(request.POST),
         )
         return redirect(job)
     template = "annotate/dataset_new.html#preview" if request.htmx else "annotate/dataset_new.html"  # type: ignore[attr-defined]
@@ -48,6 +54,7 @@ def new(request: HttpRequest, project: Project) -> HttpResponseBase:
         "project": project,
         "controls": forms.controls(info.spec, project=project, values=values, problems=problems),
         "problems": problems,
+        "request_key": uuid.uuid4(),
         **(preview_context(project, recipe) if isinstance(recipe, BuildDatasetSpec) else {}),
     }
     return render(request, template, context, status=422 if problems else 200)
@@ -72,7 +79,9 @@ def funnel_of(preview: Preview) -> Any:
             steps.append(Stage(f"after: {words}", left))
     steps.append(Stage("pairs", preview.balance.rows))
     total = preview.balance.rows
-    return funnel(f"{total:,} pairs come out of {preview.funnel.answers:,} answers", "from answers to pairs", steps, width=720)
+    return funnel(
+        f"{total:,} pairs come out of {preview.funnel.answers:,} answers", "from answers to pairs", steps, width=720
+    )
 
 
 @require_GET

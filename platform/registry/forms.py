@@ -1,5 +1,6 @@
 """A spec as a form: fields with their words, and what was posted back as values. All checking is the spec's."""
 
+import uuid
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -127,3 +128,11 @@ def posted_list(name: str, kind: Any, data: QueryDict) -> Any:
 def as_yaml(value: Any) -> str:
     plain = [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in value]
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+def posted_key(data: QueryDict) -> uuid.UUID | None:
+    """The form's own key; a request without one (a script, say) is a new wish each time."""
+    try:
+        return uuid.UUID(data.get("request_key", ""))
+    except ValueError:
+        return None

@@ -7,6 +7,7 @@ clocks of several machines differ.
 
 import logging
 import re
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,8 +85,11 @@ def request_job(
     priority: int = 0,
     cloned_from: Job | None = None,
     name: str = "",
+    request_key: uuid.UUID | None = None,
 ) -> Job:
     """Queue a job named `<prefix>-<number>`, or `name`. Raises SpecError with a sentence for each wrong setting.
+
+    A form that is sent twice carries the same `request_key` and gets the same job.
 
     Succeeds while the broker is down: the row waits, and tend_jobs rings for it later.
     """
@@ -97,6 +101,8 @@ def request_job(
     with transaction.atomic():
         # Names are counted one request at a time. NO KEY: rows that refer to the project can still be written.
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        if request_key and (seen := Job.objects.filter(project=project, request_key=request_key).first()):
+            return seen
         job = Job(
             project=project,
             kind=kind,
@@ -106,6 +112,7 @@ def request_job(
             priority=priority,
             created_by=user,
             cloned_from=cloned_from,
+            request_key=request_key,
         )
         try:
             with transaction.atomic():

@@ -46,6 +46,9 @@ class Job(models.Model):
     error = models.TextField(blank=True, help_text="what was wrong, where, and what to do")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="jobs")
     cloned_from = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="clones")
+    request_key = models.UUIDField(
+        null=True, unique=True, help_text="of the form that asked: sent twice, it is one job"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, help_text="start of the current attempt")
     finished_at = models.DateTimeField(null=True)

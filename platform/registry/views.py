@@ -1,5 +1,6 @@
 """Pages to launch, watch and compare: runs, the queue and models."""
 
+import uuid
 from typing import Any
 
 from django.contrib import messages
@@ -53,7 +54,7 @@ def launch(request: HttpRequest, project: Project, kind: str) -> HttpResponseBas
         return launch_form(request, project, kind, values=spec.model_dump(mode="json"), yaml=to_yaml(spec))
     job = jobs.request_job(
         project=project, kind=kind, params=spec.model_dump(mode="json"), user=request.user,
-        cloned_from=cloned_job(request, project),
+        cloned_from=cloned_job(request, project), request_key=forms.posted_key(request.POST),
     )  # fmt: skip
     return redirect(job)
 
@@ -96,6 +97,7 @@ def launch_form(
             "missing": missing, "problems": problems, "clone": cloned_job(request, project),
             "other_problems": [text for name, text in problems.items() if name not in known],
             "yaml": yaml or request.POST.get("yaml", ""), "use_yaml": "use_yaml" in request.POST,
+            "request_key": uuid.uuid4(),
         },
         status=status,
     )  # fmt: skip

@@ -98,6 +98,16 @@
   });
 
   /* ---- small things that pages ask for with an attribute ---- */
+
+  /* what asks again and again rests while nobody looks; a filter in hx-trigger would need eval */
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (document.hidden && event.target.matches("[data-rests]")) event.preventDefault();
+  });
+  /* a log is read from its end, also after it was swapped */
+  const follow = () => document.querySelectorAll("[data-follow]").forEach((log) => { log.scrollTop = log.scrollHeight; });
+  document.addEventListener("htmx:afterSettle", follow);
+  document.addEventListener("DOMContentLoaded", follow);
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;

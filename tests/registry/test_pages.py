@@ -137,7 +137,7 @@ def test_a_run_shows_curves_and_log(project: Project, researcher: User, research
     text = page.content.decode()
     assert [chart.title for chart in page.context["charts"]] == ["Loss", "Accuracy"]
     assert "&lt;script&gt;alert(1)" in text
-    assert 'hx-trigger="every 2s' in text
+    assert 'hx-trigger="every 2s"' in text
     live = researcher_client.get(job.get_absolute_url(), headers={"HX-Request": "true"}).content.decode()
     assert live.lstrip().startswith('<div id="live"')
 
@@ -179,3 +179,17 @@ def test_a_model_shows_where_it_came_from(project: Project, dataset: Dataset, re
     assert [model.name for model in page.context["lineage"]] == ["base", "dpo-1"]
     assert "0.60 to 0.90" in page.content.decode()
     assert researcher_client.get("/p/helpful/models/").status_code == 200
+
+
+def test_a_double_click_launches_once(project: Project, dataset: Dataset, researcher_client: Client) -> None:
+    make_model(project, "base")
+    key = str(researcher_client.get("/p/helpful/launch/train_dpo/").context["request_key"])
+    form = {"dataset": "prefs-v1", "base": "base", "request_key": key}
+    first = researcher_client.post("/p/helpful/launch/train_dpo/", form)
+    assert researcher_client.post("/p/helpful/launch/train_dpo/", form).headers["Location"] == first.headers["Location"]
+    assert Job.objects.filter(kind="train_dpo").count() == 1
+
+
+def test_a_preview_never_freezes(project: Project, researcher_client: Client) -> None:
+    researcher_client.post("/p/helpful/datasets/new/", {"freeze": "1", "name": "prefs"}, headers={"HX-Request": "true"})
+    assert not Job.objects.exists()

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max
 
+from accounts.models import Project
 from annotate.datasets import Balance, ContentHash, Funnel, Pair, pairs, source
 from annotate.models import DatasetFeedback
 from registry.models import Dataset
@@ -111,6 +112,8 @@ class Rows:
 
 
 def next_version(context: JobContext, spec: BuildDatasetSpec) -> int:
+    # Two builds of the same name may publish at once; the second waits for the first's number.
+    Project.objects.select_for_update(no_key=True).get(pk=context.job.project_id)
     newest = Dataset.objects.filter(project=context.job.project, name=spec.name).aggregate(newest=Max("version"))
     return int(newest["newest"] or 0) + 1
 

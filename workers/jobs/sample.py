@@ -108,7 +108,7 @@ def store(
     Response.objects.bulk_create(
         (
             Response(
-                prompt=prompt, model=version, job=context.job, text=sample.text, setting=decoding.name,
+                prompt=prompt, model=version, job=context.job, text=storable(sample.text), setting=decoding.name,
                 decoding=decoding.model_dump(mode="json"), seed=seed, sample=number, tokens=sample.tokens,
                 finish_reason=sample.finish_reason,
             )
@@ -116,3 +116,8 @@ def store(
         ),
         ignore_conflicts=True,
     )  # fmt: skip
+
+
+def storable(text: str) -> str:
+    """PostgreSQL keeps no NUL, and a model may write one: it becomes the replacement character."""
+    return text.replace("\x00", "\ufffd")
