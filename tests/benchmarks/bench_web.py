@@ -9,10 +9,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from django.urls import reverse
 
 from tests.benchmarks.figure import Figure
 
@@ -24,7 +25,7 @@ def web_process_mb() -> list[Figure]:
     """Of one worker after 50 requests: RSS, and PSS (pages that processes share are divided among them)."""
     with gunicorn() as (process, address):
         for _ in range(REQUESTS):
-            get(f"{address}/login/")
+            get(address + reverse("login"))
         workers = process.children()
         for worker in workers:
             libraries = {Path(mapped.path).name for mapped in worker.memory_maps()}
@@ -46,15 +47,24 @@ def gunicorn() -> Iterator[tuple[psutil.Process, str]]:
     try:
         address = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with suppress(urllib.error.URLError):
-                get(f"{address}/login/")
-                break
+        while not answers(f"{address}/health/"):
+            if web.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("The web process did not start.")
             time.sleep(0.2)
         yield psutil.Process(web.pid), address
     finally:
         web.terminate()
         web.wait(30)
+
+
+def answers(url: str) -> bool:
+    try:
+        get(url)
+    except urllib.error.HTTPError:
+        raise
+    except urllib.error.URLError:
+        return False
+    return True
 
 
 def get(url: str) -> None:
