@@ -4,12 +4,13 @@ import uuid
 from typing import Any
 
 import pyarrow.parquet as pq
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import Project
 from accounts.permissions import can_research, project_view
+from accounts.requests import MemberRequest
 from annotate import datasets
 from annotate.datasets import DROP_REASONS, Preview
 from pages.charts import Stage, funnel
@@ -22,14 +23,14 @@ ROWS = 20
 
 @require_GET
 @project_view(can_research)
-def index(request: HttpRequest, project: Project) -> HttpResponse:
+def index(request: MemberRequest, project: Project) -> HttpResponse:
     found = Dataset.objects.filter(project=project).select_related("job", "project").prefetch_related("models")
     return render(request, "annotate/datasets.html", {"project": project, "datasets": found})
 
 
 @require_http_methods(["GET", "POST"])
 @project_view(can_research)
-def new(request: HttpRequest, project: Project) -> HttpResponseBase:
+def new(request: MemberRequest, project: Project) -> HttpResponseBase:
     """The recipe with its preview; `freeze` asks for the job. htmx gets the preview alone as the recipe changes."""
     info = SPECS["build_dataset"]
     values: dict[str, Any] = forms.posted(info.spec, request.POST) if request.method == "POST" else {}
@@ -40,7 +41,7 @@ def new(request: HttpRequest, project: Project) -> HttpResponseBase:
     except SpecError as error:
         problems = error.problems
     # htmx sends the button last pressed along with a preview that was under way.
-    if recipe is not None and "freeze" in request.POST and not request.htmx:  # type: ignore[attr-defined]
+    if recipe is not None and "freeze" in request.POST and not request.htmx:
         job = jobs.request_job(
             project=project,
             kind="build_dataset",
@@ -49,7 +50,7 @@ def new(request: HttpRequest, project: Project) -> HttpResponseBase:
             request_key=forms.posted_key(request.POST),
         )
         return redirect(job)
-    template = "annotate/dataset_new.html#preview" if request.htmx else "annotate/dataset_new.html"  # type: ignore[attr-defined]
+    template = "annotate/dataset_new.html#preview" if request.htmx else "annotate/dataset_new.html"
     context = {
         "project": project,
         "controls": forms.controls(info.spec, project=project, values=values, problems=problems),
@@ -86,7 +87,7 @@ def funnel_of(preview: Preview) -> Any:
 
 @require_GET
 @project_view(can_research)
-def detail(request: HttpRequest, project: Project, name: str, version: int) -> HttpResponse:
+def detail(request: MemberRequest, project: Project, name: str, version: int) -> HttpResponse:
     dataset = get_object_or_404(
         Dataset.objects.select_related("job__project"), project=project, name=name, version=version
     )
@@ -111,7 +112,7 @@ def detail(request: HttpRequest, project: Project, name: str, version: int) -> H
     )
 
 
-def posted_page(request: HttpRequest) -> int:
+def posted_page(request: MemberRequest) -> int:
     text = request.GET.get("page", "1")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 
@@ -121,7 +122,8 @@ def rows(dataset: Dataset, split: str, page: int) -> list[dict[str, Any]]:
     path = dataset.folder / f"{split}.parquet"
     if not path.exists():
         return []
-    first, found, seen = (page - 1) * ROWS, [], 0
+    first, seen = (page - 1) * ROWS, 0
+    found: list[dict[str, Any]] = []
     for batch in pq.ParquetFile(path).iter_batches(batch_size=500):
         if seen + batch.num_rows > first:
             found += batch.slice(max(first - seen, 0), ROWS - len(found)).to_pylist()

@@ -256,7 +256,8 @@ class Preview:
 
 def preview(project: Project, recipe: BuildDatasetSpec, *, rows: int = 10) -> Preview:
     """What freezing would give: all counts, and the first rows."""
-    funnel, balance, sample = Funnel(), Balance(), []
+    funnel, balance = Funnel(), Balance()
+    sample: list[Pair] = []
     for pair in pairs(project, recipe, funnel):
         balance.add(pair)
         if len(sample) < rows:

@@ -43,12 +43,13 @@ def progress(project: Project) -> dict[str, int]:
 
 
 def progress_by_language(project: Project) -> list[dict[str, Any]]:
-    return list(
+    rows = (
         Task.objects.filter(project=project)
         .values(lang=F("prompt__lang"))
         .annotate(answered=Sum("answered"), wanted=Sum("wanted"))
         .order_by("-wanted", "lang")
     )
+    return [dict(row) for row in rows]
 
 
 def answers_a_day(project: Project, *, days: int = 28) -> list[tuple[date, int]]:

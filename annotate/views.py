@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Project
 from accounts.permissions import can_annotate, project_view
+from accounts.requests import MemberRequest
 from annotate import quality, services
 from annotate.kinds import KINDS, AnswerError
 from annotate.models import Assignment, Feedback
@@ -21,14 +22,14 @@ LETTERS = "ABCDEFGHIJKL"
 @never_cache
 @require_GET
 @project_view(can_annotate)
-def desk(request: HttpRequest, project: Project) -> HttpResponse:
+def desk(request: MemberRequest, project: Project) -> HttpResponse:
     assignment = services.next_assignment(project=project, annotator=request.user)
     return show(request, project, assignment)
 
 
 @require_POST
 @project_view(can_annotate)
-def answer(request: HttpRequest, project: Project, assignment: int) -> HttpResponseBase:
+def answer(request: MemberRequest, project: Project, assignment: int) -> HttpResponseBase:
     held = own_assignment(request, project, assignment)
     try:
         services.record_feedback(
@@ -47,7 +48,7 @@ def answer(request: HttpRequest, project: Project, assignment: int) -> HttpRespo
 
 @require_POST
 @project_view(can_annotate)
-def skip(request: HttpRequest, project: Project, assignment: int) -> HttpResponseBase:
+def skip(request: MemberRequest, project: Project, assignment: int) -> HttpResponseBase:
     held = own_assignment(request, project, assignment)
     flag = "flag" in request.POST
     reason = request.POST.get("reason", "").strip() or ("Flagged without a reason" if flag else "No reason given")
@@ -61,7 +62,7 @@ def skip(request: HttpRequest, project: Project, assignment: int) -> HttpRespons
 
 @require_POST
 @project_view(can_annotate)
-def undo(request: HttpRequest, project: Project) -> HttpResponseBase:
+def undo(request: MemberRequest, project: Project) -> HttpResponseBase:
     try:
         services.undo(project=project, annotator=request.user)
     except services.Refused as error:
@@ -69,28 +70,28 @@ def undo(request: HttpRequest, project: Project) -> HttpResponseBase:
     return go_on(request, project, flash="Your last answer is open again. Send it anew, changed or not.")
 
 
-def own_assignment(request: HttpRequest, project: Project, pk: int) -> Assignment:
+def own_assignment(request: MemberRequest, project: Project, pk: int) -> Assignment:
     """404 for other people's assignments too: whose they are is nobody's business."""
     return get_object_or_404(
         Assignment.objects.select_related("task__prompt"), pk=pk, annotator=request.user, task__project=project
     )
 
 
-def posted_key(request: HttpRequest) -> uuid.UUID:
+def posted_key(request: MemberRequest) -> uuid.UUID:
     try:
         return uuid.UUID(request.POST.get("idempotency_key", ""))
     except ValueError as error:
         raise AnswerError("The form's key is missing or damaged. Reload the page; your draft is kept.") from error
 
 
-def posted_int(request: HttpRequest, name: str) -> int:
+def posted_int(request: MemberRequest, name: str) -> int:
     value = request.POST.get(name, "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 12 else 0
 
 
-def go_on(request: HttpRequest, project: Project, *, flash: str = "", status: int = 200) -> HttpResponseBase:
+def go_on(request: MemberRequest, project: Project, *, flash: str = "", status: int = 200) -> HttpResponseBase:
     """The next task: in this response for htmx, by redirect for a plain form (so that reload posts nothing)."""
-    if not request.htmx:  # type: ignore[attr-defined]
+    if not request.htmx:
         if flash:
             request.session["desk_flash"] = flash
         return redirect("annotate", slug=project.slug)
@@ -99,7 +100,7 @@ def go_on(request: HttpRequest, project: Project, *, flash: str = "", status: in
 
 
 def show(
-    request: HttpRequest,
+    request: MemberRequest,
     project: Project,
     assignment: Assignment | None,
     *,
@@ -107,7 +108,7 @@ def show(
     flash: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    template = "annotate/_desk.html" if request.htmx else "annotate/desk.html"  # type: ignore[attr-defined]
+    template = "annotate/_desk.html" if request.htmx else "annotate/desk.html"
     context: dict[str, Any] = {
         "project": project,
         "assignment": assignment,

@@ -18,7 +18,17 @@ Permission = Callable[[User, Project], bool]
 
 
 def role_in(user: User, project: Project) -> str | None:
-    """The user's role in the project; superusers are admins everywhere."""
+    """The user's role in the project; superusers are admins everywhere.
+
+    Kept on the user, which lives as long as its request: a page asks several times.
+    """
+    known: dict[int, str | None] = user.__dict__.setdefault("_roles", {})
+    if project.pk not in known:
+        known[project.pk] = looked_up_role(user, project)
+    return known[project.pk]
+
+
+def looked_up_role(user: User, project: Project) -> str | None:
     if not user.is_active:
         return None
     if user.is_superuser:

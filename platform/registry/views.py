@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Max, Min
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import Project
 from accounts.permissions import can_research, project_view
+from accounts.requests import MemberRequest
 from registry import forms, jobs
 from registry.curves import curves
 from registry.models import Job, ModelVersion
@@ -25,7 +26,7 @@ LOG_LINES = 200
 
 @require_GET
 @project_view(can_research)
-def runs(request: HttpRequest, project: Project) -> HttpResponse:
+def runs(request: MemberRequest, project: Project) -> HttpResponse:
     found = Job.objects.filter(project=project).select_related("created_by", "project").order_by("-pk")
     page = Paginator(found, 50).get_page(request.GET.get("page"))
     return render(request, "registry/runs.html", {"project": project, "page": page, "kinds": launchable()})
@@ -37,7 +38,7 @@ def launchable() -> dict[str, JobKind]:
 
 @require_http_methods(["GET", "POST"])
 @project_view(can_research)
-def launch(request: HttpRequest, project: Project, kind: str) -> HttpResponseBase:
+def launch(request: MemberRequest, project: Project, kind: str) -> HttpResponseBase:
     info = SPECS.get(kind)
     if info is None or not info.launchable:
         raise Http404(f"There is no kind of run {kind}. There are {', '.join(launchable())}.")
@@ -59,7 +60,7 @@ def launch(request: HttpRequest, project: Project, kind: str) -> HttpResponseBas
     return redirect(job)
 
 
-def posted_values(request: HttpRequest, info: JobKind) -> dict[str, Any]:
+def posted_values(request: MemberRequest, info: JobKind) -> dict[str, Any]:
     """The YAML where there is one (it is what was pasted or edited last), else the form's fields."""
     text = request.POST.get("yaml", "").strip()
     if text and "use_yaml" in request.POST:
@@ -67,12 +68,12 @@ def posted_values(request: HttpRequest, info: JobKind) -> dict[str, Any]:
     return forms.posted(info.spec, request.POST)
 
 
-def cloned_job(request: HttpRequest, project: Project) -> Job | None:
+def cloned_job(request: MemberRequest, project: Project) -> Job | None:
     name = request.GET.get("clone") or request.POST.get("clone")
     return get_object_or_404(Job, project=project, name=name) if name else None
 
 
-def cloned_values(request: HttpRequest, project: Project, kind: str) -> dict[str, Any]:
+def cloned_values(request: MemberRequest, project: Project, kind: str) -> dict[str, Any]:
     job = cloned_job(request, project)
     if job and job.kind == kind:
         return dict(job.params)
@@ -81,7 +82,7 @@ def cloned_values(request: HttpRequest, project: Project, kind: str) -> dict[str
 
 
 def launch_form(
-    request: HttpRequest, project: Project, kind: str, *, values: dict[str, Any],
+    request: MemberRequest, project: Project, kind: str, *, values: dict[str, Any],
     problems: dict[str, str] | None = None, yaml: str = "", status: int = 200,
 ) -> HttpResponse:  # fmt: skip
     problems = problems or {}
@@ -106,12 +107,12 @@ def launch_form(
 @never_cache
 @require_GET
 @project_view(can_research)
-def run(request: HttpRequest, project: Project, name: str) -> HttpResponse:
+def run(request: MemberRequest, project: Project, name: str) -> HttpResponse:
     """The whole page, or for htmx only what changes while the job runs."""
     job = get_object_or_404(
         Job.objects.select_related("project", "created_by", "cloned_from"), project=project, name=name
     )
-    template = "registry/run.html#live" if request.htmx else "registry/run.html"  # type: ignore[attr-defined]
+    template = "registry/run.html#live" if request.htmx else "registry/run.html"
     lines = list(job.log_lines.order_by("-pk")[:LOG_LINES])
     context = {
         "project": project,
@@ -154,7 +155,7 @@ def remaining_seconds(job: Job) -> float | None:
 
 @require_GET
 @project_view(can_research)
-def run_log(request: HttpRequest, project: Project, name: str) -> HttpResponse:
+def run_log(request: MemberRequest, project: Project, name: str) -> HttpResponse:
     job = get_object_or_404(Job, project=project, name=name)
     rows = job.log_lines.values_list("at", "attempt", "level", "text")
     text = "".join(f"{at:%Y-%m-%dT%H:%M:%SZ} attempt {attempt} {level} {line}\n" for at, attempt, level, line in rows)
@@ -163,7 +164,7 @@ def run_log(request: HttpRequest, project: Project, name: str) -> HttpResponse:
 
 @require_POST
 @project_view(can_research)
-def cancel(request: HttpRequest, project: Project, name: str) -> HttpResponseBase:
+def cancel(request: MemberRequest, project: Project, name: str) -> HttpResponseBase:
     job = jobs.request_cancel(get_object_or_404(Job, project=project, name=name), request.user)
     told = {
         Job.Status.CANCELLED: f"{job} will not run.",
@@ -175,7 +176,7 @@ def cancel(request: HttpRequest, project: Project, name: str) -> HttpResponseBas
 
 @require_POST
 @project_view(can_research)
-def resume(request: HttpRequest, project: Project, name: str) -> HttpResponseBase:
+def resume(request: MemberRequest, project: Project, name: str) -> HttpResponseBase:
     job = get_object_or_404(Job, project=project, name=name)
     try:
         jobs.resume_job(job, request.user)
@@ -189,7 +190,7 @@ def resume(request: HttpRequest, project: Project, name: str) -> HttpResponseBas
 @never_cache
 @require_GET
 @project_view(can_research)
-def queue(request: HttpRequest, project: Project) -> HttpResponse:
+def queue(request: MemberRequest, project: Project) -> HttpResponse:
     """What runs and what waits, over all projects' places in line; other projects' jobs are shown without a name."""
     waiting = Job.objects.filter(status__in=[Job.Status.QUEUED, Job.Status.RUNNING]).select_related(
         "project", "created_by"
@@ -203,14 +204,14 @@ def queue(request: HttpRequest, project: Project) -> HttpResponse:
 
 @require_GET
 @project_view(can_research)
-def models(request: HttpRequest, project: Project) -> HttpResponse:
+def models(request: MemberRequest, project: Project) -> HttpResponse:
     found = ModelVersion.objects.filter(project=project).select_related("parent", "dataset", "job", "project")
     return render(request, "registry/models.html", {"project": project, "models": found})
 
 
 @require_GET
 @project_view(can_research)
-def model(request: HttpRequest, project: Project, name: str) -> HttpResponse:
+def model(request: MemberRequest, project: Project, name: str) -> HttpResponse:
     found = get_object_or_404(
         ModelVersion.objects.select_related("parent__project", "dataset__project", "job__project"),
         project=project,

@@ -14,7 +14,8 @@ from tests.factories import make_model, make_raters, make_task, make_vote
 from tests.workers.engine import Worker
 from tests.workers.tiny import make_tiny_model
 
-SHORT, LONG = "Yes, soak them.", "There is a lot to say about beans, and people have said it for a long time, number {}."
+SHORT = "Yes, soak them."
+LONG = "There is a lot to say about beans, and people have said it for a long time, number {}."
 
 
 def test_from_votes_to_a_win_rate(

@@ -18,7 +18,7 @@ def run(context: JobContext, spec: TrainDpoSpec) -> None:
     model = modeling.add_lora(
         model,
         rank=spec.lora_rank,
-        alpha=2.0 * spec.lora_rank,
+        alpha=2 * spec.lora_rank,
         last_layers=sources.last_layers(model, spec),
         seed=spec.seed,
     )

@@ -10,7 +10,7 @@ from registry.specs.base import Spec
 class BuildDatasetSpec(Spec):
     name: str = Field("prefs", pattern=r"^[a-z0-9][a-z0-9-]{0,40}$", description="versions are counted by name")
     origins: list[Literal["human", "simulated"]] = Field(
-        default_factory=lambda: ["human", "simulated"], min_length=1, description="whose answers to take"
+        ["human", "simulated"], min_length=1, description="whose answers to take"
     )
     languages: list[str] = Field(default_factory=list, description="only these languages; empty takes all")
     aggregate: Literal["majority", "each"] = Field(
