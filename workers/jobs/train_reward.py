@@ -14,7 +14,7 @@ def run(context: JobContext, spec: TrainRewardSpec) -> None:
     folder = sources.full_weights_of(base)
     tokenizer = modeling.load_tokenizer(folder)
     data = Data(context, dataset, tokenizer, spec)
-    model = modeling.load_reward_model(folder).to(context.device)
+    model = modeling.load_reward_model(folder, dtype=sources.dtype_of(spec.precision)).to(context.device)
     model = modeling.add_lora(
         model,
         rank=spec.lora_rank,

@@ -7,6 +7,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+Precision = Literal["auto", "float32", "bfloat16"]
+"""auto is bfloat16 where the machine multiplies in it, else float32."""
+
 Ref = Literal["policy", "reward", "dataset", "sample"]
 
 

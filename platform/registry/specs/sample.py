@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from registry.specs.base import Spec, ref
+from registry.specs.base import Precision, Spec, ref
 
 
 class Decoding(Spec):
@@ -28,4 +28,5 @@ class SampleSpec(Spec):
     )
     batch_size: int = Field(16, ge=1, le=512, description="sequences at once")
     max_prompt_tokens: int = Field(512, ge=16, le=32768, description="longer prompts are refused, not cut")
+    precision: Precision = Field("auto", description="auto is bfloat16 where the machine is made for it")
     seed: int = Field(0, ge=0, description="the same seed writes the same responses on the same machine")

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from registry.specs.base import Spec, ref
+from registry.specs.base import Precision, Spec, ref
 
 
 class TrainingSpec(Spec):
@@ -22,4 +22,5 @@ class TrainingSpec(Spec):
     max_tokens: int = Field(512, ge=16, le=32768, description="pairs with a longer side are left out and counted")
     eval_every: int = Field(20, ge=1, description="steps between measurements on the held-out pairs")
     checkpoint_every: int = Field(20, ge=1, description="steps between checkpoints")
+    precision: Precision = Field("auto", description="of the frozen weights; what is trained is float32 always")
     seed: int = Field(0, ge=0, description="order of the pairs and first weights of the adapter")
