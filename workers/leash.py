@@ -78,14 +78,15 @@ class Leash(threading.Thread):
         self._stop_event = stop
         self._synced = threading.Event()
         self._orders = _take_stdin()
-        self._parent = os.getppid()
 
     def hold(self) -> None:
         """Start to listen. To be called from the main thread, before anything that takes long."""
         signal.signal(signal.SIGTERM, self._on_sigterm)
+        signal.signal(signal.SIGHUP, lambda *_: end_everything())
         if sys.platform == "linux":
-            # Also where another thread never lets this one run.
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+            # A second way, for when the thread of the leash is not let run. The kernel sends it as soon as the
+            # thread that started this process ends, so it cannot share a signal with a request to stop.
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGHUP, 0, 0, 0)
         self.start()
 
     def sync(self, events: EventPipe) -> None:
@@ -114,8 +115,6 @@ class Leash(threading.Thread):
                     end = time.monotonic() + float(seconds)
 
     def _on_sigterm(self, signum: int, frame: object) -> None:
-        if os.getppid() != self._parent:
-            end_everything()
         if self._stop_event.is_set():
             raise Terminated
         # Service managers send SIGTERM to a worker and its children alike: it means save and stop.

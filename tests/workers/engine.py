@@ -89,8 +89,12 @@ def log_of(job: Job) -> list[str]:
     return list(job.log_lines.values_list("text", flat=True))
 
 
-def wait_until(job: Job, status: Job.Status) -> Job:
+def wait_until(job: Job, status: Job.Status, *, tending: bool = False) -> Job:
+    """`tending` does what beat does in a running site, for where a worker that ends may swallow the message."""
+
     def arrived() -> bool:
+        if tending:
+            jobs.ring_waiting()
         job.refresh_from_db()
         assert job.status == status or not job.is_finished, (job.status, job.error, log_of(job))
         return job.status == status

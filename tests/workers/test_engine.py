@@ -181,7 +181,7 @@ def test_when_a_worker_is_killed_its_child_dies_and_another_worker_resumes(
         owner.kill()
         wait_for(lambda: not lives(child))
         sweep_until_queued(job)
-        job = wait_until(job, Status.SUCCEEDED)
+        job = wait_until(job, Status.SUCCEEDED, tending=True)
     assert job.result == {"digest": digest_of_count(), "first": 10}
     assert job.attempt == 2
     assert f"({owner.process.pid})" not in job.worker
@@ -200,7 +200,7 @@ def test_a_worker_paused_past_its_lease_is_refused_and_writes_nothing(
         wait_for(lambda: not lives(child))
         sweep_until_queued(job)
         with worker(folder, queue="gpu") as other:
-            done = wait_until(job, Status.SUCCEEDED)
+            done = wait_until(job, Status.SUCCEEDED, tending=True)
             rows, lines = list(Job.objects.values()), JobLogLine.objects.count()
             paused.process.send_signal(signal.SIGCONT)
             wait_for(lambda: paused.says("attempt 1 lost its lease"), paused.log.read_text)
@@ -220,7 +220,7 @@ def test_a_worker_that_is_shut_down_gives_its_job_to_another(project: Project, g
     released = fresh(job)
     assert (released.status, released.attempt, released.max_attempts) == (Status.QUEUED, 1, 4)
     with worker(folder, queue="gpu"):
-        job = wait_until(job, Status.SUCCEEDED)
+        job = wait_until(job, Status.SUCCEEDED, tending=True)
     assert job.result == {"digest": digest_of_count(), "first": 12}
 
 
