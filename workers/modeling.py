@@ -19,6 +19,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+# A job's log is read by people; bars that redraw themselves are not for it.
+transformers_logging.disable_progress_bar()
 
 Message = dict[str, str]
 Messages = Sequence[Message]

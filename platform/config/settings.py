@@ -105,11 +105,14 @@ TEMPLATES = [
     },
 ]
 
+_database = dj_database_url.parse(os.environ.get("DATABASE_URL", "postgresql://localhost/palate"))
 DATABASES = {
     "default": {
-        **dj_database_url.parse(os.environ.get("DATABASE_URL", "postgresql://localhost/palate")),
+        **_database,
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
+        # Seconds and milliseconds: a database that hangs is noticed before a job's lease is over.
+        "OPTIONS": {"connect_timeout": 10, "tcp_user_timeout": 30_000, **_database.get("OPTIONS", {})},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -121,12 +121,27 @@ def run(request: MemberRequest, project: Project, name: str) -> HttpResponse:
         "charts": curves(job),
         "log": lines[::-1],
         "log_total": job.log_lines.count() if len(lines) == LOG_LINES else len(lines),
-        "settings": job.params.items(),
+        "settings": settings_of(job),
         "yaml": yaml_of(job),
         "model": ModelVersion.objects.filter(job=job).first(),
         "remaining": remaining_seconds(job),
     }
     return render(request, template, context)
+
+
+def settings_of(job: Job) -> list[tuple[str, str]]:
+    """Name and words of each setting, in the order of the form (the database keeps none)."""
+    known = SPECS[job.kind].spec.model_fields if job.kind in SPECS else {}
+    order = [name for name in known if name in job.params] + [name for name in job.params if name not in known]
+    return [(name.replace("_", " "), setting_words(job.params[name])) for name in order]
+
+
+def setting_words(value: Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(setting_words(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {item}" for name, item in value.items() if item not in ("", None))
+    return str(value)
 
 
 def yaml_of(job: Job) -> str:
