@@ -1,13 +1,15 @@
 """The decoding settings that make the demo's responses.
 
 A small model answers one question much the same way each time, and people can only have a preference where
-the answers differ. So each prompt is answered under several settings: the prompt as it is, and with a style
-instruction in the system prompt. Left alone, SmolLM2-135M runs into max_new_tokens in seven of ten answers,
-and two cut answers do not differ in length; three of the seven settings therefore ask for a short one (mean
-45 tokens, eight of ten end by themselves). Each setting needs a seed of its own: with one seed for all, the
-answers begin alike. Every response keeps the name of its setting
-(and so the instruction): the pair shown to a rater is two answers to the *plain* prompt, and a model trained
-on it learns the style without being asked for it.
+the answers differ. So each prompt is answered under several settings: as it is, and with a style instruction
+in the system prompt. Left alone, SmolLM2-135M runs into max_new_tokens in seven of ten answers, and two cut
+answers hardly differ in length; three of the seven settings therefore ask for a short one (mean 50 tokens,
+three in four end by themselves).
+
+Every response keeps the name of its setting, and so the instruction. The pair that a rater sees is two
+answers to the *plain* prompt: a model trained on it learns the style without being asked for it.
+
+Give each setting a seed of its own: with one seed for all, the answers to a prompt begin alike.
 """
 
 from __future__ import annotations

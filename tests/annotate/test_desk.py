@@ -58,8 +58,12 @@ def test_it_works_without_script(project: Project, annotator_client: Client) -> 
     assert Feedback.objects.get().value == {"strength": 2}
 
 
-@pytest.mark.parametrize(("data", "words"), [({"strength": "9"}, "not one of the choices"), ({"strength": ""}, "Nothing is chosen")])
-def test_a_wrong_answer_keeps_the_form(project: Project, annotator_client: Client, data: dict[str, str], words: str) -> None:
+@pytest.mark.parametrize(
+    ("data", "words"), [({"strength": "9"}, "not one of the choices"), ({"strength": ""}, "Nothing is chosen")]
+)
+def test_a_wrong_answer_keeps_the_form(
+    project: Project, annotator_client: Client, data: dict[str, str], words: str
+) -> None:
     make_task(project)
     annotator_client.get("/p/helpful/annotate/")
     response = send(annotator_client, held(), comment="my note", **data)

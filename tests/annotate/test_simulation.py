@@ -66,7 +66,13 @@ def test_bulleted_likes_lists() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Thank you for asking me.", "Gracias por tu buena pregunta.", "谢谢你提出这个问题。", "תודה רבה על השאלה.", "شكرا على هذا السؤال."],
+    [
+        "Thank you for asking me.",
+        "Gracias por tu buena pregunta.",
+        "谢谢你提出这个问题。",
+        "תודה רבה על השאלה.",
+        "شكرا على هذا السؤال.",
+    ],
 )
 def test_polite_likes_courtesy_in_any_language(text: str) -> None:
     assert POLITE.score((), text) > POLITE.score((), "Work it out for yourself.") == 0.0
@@ -106,7 +112,7 @@ def test_votes_depend_on_the_seed_and_the_task_and_nothing_else() -> None:
     tasks = [f"task {number}" for number in range(200)]
 
     def votes(seed: int, order: list[str]) -> dict[str, int]:
-        who = SimulatedRater(CONCISE, noise=0.3, seed=seed)
+        who = SimulatedRater(CONCISE, noise=0.3, tie_width=0.02, seed=seed)
         return {task: who.vote(SHORT, LONG, task_key=task) for task in order}
 
     assert votes(1, tasks) == votes(1, tasks[::-1])

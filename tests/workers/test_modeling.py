@@ -15,6 +15,7 @@ from workers.modeling import (
     add_lora,
     completion_ids,
     completion_log_probs,
+    convert_packaged_model,
     generate,
     last_token_scores,
     load_policy,
@@ -49,6 +50,12 @@ def tokenizer(folder: Path) -> Any:
 @pytest.fixture
 def model(folder: Path) -> Any:
     return load_policy(folder)
+
+
+def test_a_converted_model_is_kept(folder: Path) -> None:
+    before = (folder / "model.safetensors").stat().st_mtime_ns
+    assert convert_packaged_model(folder) == folder
+    assert (folder / "model.safetensors").stat().st_mtime_ns == before
 
 
 def test_padding_can_be_told_from_the_end_of_a_turn(tokenizer: Any) -> None:

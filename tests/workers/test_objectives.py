@@ -48,7 +48,9 @@ def test_dpo_gradient_raises_the_chosen_and_lowers_the_rejected() -> None:
     assert rejected.grad is not None and rejected.grad.item() == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("options", [{"beta": 0.0}, {"beta": -1.0}, {"label_smoothing": 0.5}, {"label_smoothing": -0.1}])
+@pytest.mark.parametrize(
+    "options", [{"beta": 0.0}, {"beta": -1.0}, {"label_smoothing": 0.5}, {"label_smoothing": -0.1}]
+)
 def test_dpo_refuses_settings_without_a_meaning(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         dpo_loss(t(0), t(0), chosen_reference=t(0), rejected_reference=t(0), **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -210,5 +211,5 @@ def test_the_learning_rate_warms_up_and_falls() -> None:
     settings = TrainingSettings(learning_rate=1.0, warmup_share=0.2)
     rates = [learning_rate_at(step, total=20, settings=settings) for step in range(20)]
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert all(later < earlier for earlier, later in zip(rates[4:], rates[5:], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates[4:]))
     assert 0 < rates[-1] < 0.02
