@@ -36,6 +36,10 @@ class Pair:
     raters: int
     chosen_first: float
     """Share of the raters who saw the chosen response first."""
+    tie: bool
+    """No side had more raters; the recipe kept it, and which response is called chosen means nothing."""
+    simulated: int
+    """How many of the answers are simulated annotators'."""
     split: str
     feedback_ids: tuple[int, ...]
 
@@ -43,7 +47,8 @@ class Pair:
         """What the hash covers: everything a trainer sees, and no number that only this database knows."""
         return [
             self.prompt_key, self.prompt, self.chosen, self.rejected, self.chosen_finished, self.rejected_finished,
-            self.margin, self.agreement, self.raters, self.split,
+            self.margin,
+            self.tie, self.agreement, self.raters, self.split,
         ]  # fmt: skip
 
     def row(self) -> dict[str, Any]:
@@ -53,10 +58,12 @@ class Pair:
             "chosen": [{"role": "assistant", "content": self.chosen}],
             "rejected": [{"role": "assistant", "content": self.rejected}],
             "margin": self.margin,
+            "tie": self.tie,
             "chosen_finished": self.chosen_finished,
             "rejected_finished": self.rejected_finished,
             "agreement": self.agreement,
             "raters": self.raters,
+            "simulated": self.simulated,
             "prompt_key": self.prompt_key,
             "lang": self.lang,
             "feedback_ids": list(self.feedback_ids),
@@ -173,6 +180,8 @@ def aggregate(
             agreement=share,
             raters=len(answers),
             chosen_first=sum(answer.order[0] == winner for answer in answers) / len(answers),
+            tie=wins == losses,
+            simulated=sum(answer.origin == Feedback.Origin.SIMULATED for answer in answers),
             split=split_of(prompt.key, seed=recipe.seed, held_out_share=recipe.held_out_share),
             feedback_ids=tuple(answer.pk for answer in answers),
         ),
@@ -210,6 +219,8 @@ class Balance:
     prompts: set[str] = field(default_factory=set)
     languages: Counter[str] = field(default_factory=Counter)
     strengths: Counter[int] = field(default_factory=Counter)
+    answers: int = 0
+    simulated: int = 0
 
     def add(self, pair: Pair) -> None:
         self.rows += 1
@@ -219,6 +230,8 @@ class Balance:
         self.prompts.add(pair.prompt_key)
         self.languages[pair.lang] += 1
         self.strengths[round(pair.margin)] += 1
+        self.answers += pair.raters
+        self.simulated += pair.simulated
 
     def as_dict(self) -> dict[str, Any]:
         n = max(self.rows, 1)
@@ -228,12 +241,15 @@ class Balance:
             "chosen_longer": self.chosen_longer / n,
             "chosen_first": self.chosen_first / n,
             "languages": dict(self.languages.most_common()),
+            "simulated_answers": self.simulated,
             "strengths": {str(key): self.strengths[key] for key in sorted(self.strengths)},
         }
 
     def warnings(self) -> list[str]:
         """Sentences for what may teach a model the wrong thing."""
         found = []
+        if self.simulated:
+            found.append(f"{self.simulated:,} of the {self.answers:,} answers are simulated annotators'.")
         if self.rows and abs(self.chosen_longer / self.rows - 0.5) > 0.2:
             side = "longer" if self.chosen_longer / self.rows > 0.5 else "shorter"
             share = max(self.chosen_longer / self.rows, 1 - self.chosen_longer / self.rows)

@@ -13,10 +13,11 @@ from accounts.models import Project, User
 from annotate.demo import seed, vote
 from annotate.demo.decoding import DEMO_DECODING
 from annotate.models import Feedback
-from evaluate.figures import demo_report
+from evaluate.figures import reward_accuracy
+from evaluate.models import Judgement
+from evaluate.stats import clustered_win_rate
 from registry import jobs
-from registry.models import Job
-from registry.specs import SPECS, parse
+from registry.models import Job, ModelVersion
 
 Say = Callable[[str], None]
 POLL_SECONDS = 0.5
@@ -79,11 +80,13 @@ def run(*, say: Say, show: Callable[[Job], None]) -> Project:
     project = collect(say)
     researcher = User.objects.get(username="researcher")
     for step in steps():
+        if step.kind == "judge":
+            # Before the last step: a demo that counts as done has work for whoever signs in.
+            seed.tasks_for_people(project)
         job = asked(project, step, researcher)
         if job.status != Job.Status.SUCCEEDED:
             say(step.words)
         follow(job, show)
-    seed.tasks_for_people(project)
     return project
 
 
@@ -133,16 +136,25 @@ def states(job: Job) -> Iterator[Job]:
 
 
 def report(project: Project) -> dict[str, Any]:
-    """The figures of the finished demo, computed from the rows that it stored: margins, verdicts and times."""
-    found = demo_report(project)
-    rates = found["win_rate_by_judge"]
+    """The figures of the finished demo, computed from the rows that it stored: margins, verdicts and times.
+
+    By the names of the demo's own runs: what people launched in the project since does not change them.
+    """
+    reward = ModelVersion.objects.get(project=project, name="demo-rm")
     return {
-        "reward_accuracy": found["reward_accuracy"],
+        "reward_accuracy": reward_accuracy(reward),
         # By what the simulated annotators were made to prefer: the one judge that was not trained on the votes.
-        "win_rate": rates[f"hidden_preference:{seed.PREFERENCE}"],
-        "win_rate_by_reward_model": rates["reward_model:demo-rm"],
+        "win_rate": win_rate(project, kind=Judgement.Judge.HIDDEN_PREFERENCE),
+        "win_rate_by_reward_model": win_rate(project, kind=Judgement.Judge.REWARD_MODEL),
         "seconds": seconds(project),
     }
+
+
+def win_rate(project: Project, *, kind: str) -> dict[str, Any]:
+    """Of the tuned policy over its base, in the verdicts of one judge; the interval is by prompt."""
+    verdicts = Judgement.objects.filter(project=project, job__name="demo-judge", judge_kind=kind).order_by("pk")
+    rows = list(verdicts.values_list("outcome", "first__prompt__key"))
+    return clustered_win_rate([outcome for outcome, _ in rows], [key for _, key in rows]).as_dict()
 
 
 def seconds(project: Project) -> dict[str, float]:
@@ -160,7 +172,7 @@ def is_done() -> bool:
 
 
 def sample_fixture(project: Project, user: User) -> Job:
-    """Ask for the job that wrote the shipped responses."""
+    """Ask for a job that writes the responses to ship."""
     params = {
         "model": seed.BASE, "split": "all", "batch_size": 32, "seed": 0,
         "decoding": [
@@ -171,5 +183,4 @@ def sample_fixture(project: Project, user: User) -> Job:
             for one in DEMO_DECODING
         ],
     }  # fmt: skip
-    parse(SPECS["sample"].spec, params)
-    return asked(project, Step("demo-fixture", "sample", params, ""), user)
+    return jobs.request_job(project=project, kind="sample", params=params, user=user)

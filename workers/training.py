@@ -165,10 +165,15 @@ class _Run:
             self._read(resume_from)
         elif self.objective.needs_reference:
             # Once, before the first step: the reference never changes, and with LoRA it is the same weights.
-            self.references = {
-                "pairs": self._reference(self.pairs),
-                "held_out": self._reference(self.held_out),
-            }
+            self._measure_references()
+
+    def _measure_references(self) -> None:
+        self.references = {"pairs": self._reference(self.pairs), "held_out": self._reference(self.held_out)}
+
+    def _dtype(self) -> str:
+        """Of the frozen weights; LoRA weights are float32 on every machine."""
+        frozen = (weight for weight in self.model.parameters() if not weight.requires_grad)
+        return str(next(frozen, next(iter(self.weights.values()))).dtype)
 
     def advance(self) -> dict[str, float]:
         """One optimiser step over one batch. Returns the metrics of that batch."""
@@ -222,6 +227,7 @@ class _Run:
             "weights": {name: weight.detach().cpu() for name, weight in self.weights.items()},
             "optimizer": self.optimizer.state_dict(),
             "references": self.references,
+            "dtype": self._dtype(),
             "random": torch.get_rng_state(),
             "random_cuda": device_states,
         }
@@ -236,6 +242,9 @@ class _Run:
                 weight.copy_(state["weights"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.references = state["step"], state["references"]
+        if self.references and state["dtype"] != self._dtype():
+            # Written on a machine of another precision: rounding alone would look like a reward.
+            self._measure_references()
         torch.set_rng_state(state["random"])
         for device, random_state in zip(self.cuda_devices(), state["random_cuda"], strict=True):
             torch.cuda.set_rng_state(random_state, device)

@@ -182,3 +182,45 @@ def test_artifacts_lie_in_the_folder_of_their_attempt(
     job = run(claimed(project, researcher, "train_dpo", **TRAINING))
     model = ModelVersion.objects.get(job=job)
     assert model.folder == Path(django_settings.ARTIFACTS) / f"job-{job.pk}" / "attempt-1" / "model"
+
+
+def test_margins_are_used_only_when_asked_for(
+    project: Project, researcher: User, base: ModelVersion, dataset: Dataset
+) -> None:
+    losses = {}
+    for wanted in (False, True):
+        job = run(claimed(project, researcher, "train_reward", **TRAINING, use_margin=wanted, learning_rate=1e-9))
+        losses[wanted] = ModelVersion.objects.get(job=job).metrics["loss"]["value"]
+    assert losses[False] == pytest.approx(0.6931, abs=1e-3), "equal scores, no margin: ln 2"
+    assert losses[True] > 2, "equal scores are far from a margin of 2"
+
+
+def test_a_policy_does_not_learn_from_ties(project: Project, researcher: User, base: ModelVersion, votes: None) -> None:
+    task = make_task(project, "tied", texts=("One thing.", "Another thing."), wanted=2)
+    for rater, preference in zip(make_raters(project, 2, prefix="tied"), (1, -1), strict=True):
+        make_vote(task, rater, preference)
+    run(claimed(project, researcher, "build_dataset", held_out_share=0, ties="keep"))
+    sent: list[dict[str, Any]] = []
+    for kind in ("train_dpo", "train_reward"):
+        context = claimed(project, researcher, kind, **TRAINING)
+        context._send = sent.append
+        run(context)
+    told = [event["text"] for event in sent if event["type"] == "log" and event["text"].startswith("train: ")]
+    assert told == [
+        "train: 1 ties left out: a policy cannot learn from them",
+        "train: 16 pairs read, 16 used",
+        "train: 17 pairs read, 17 used",
+    ]
+
+
+def test_answers_at_different_settings_are_not_compared(project: Project, researcher: User, base: ModelVersion) -> None:
+    make_prompt(project)
+    names = [
+        run(
+            claimed(project, researcher, "sample", model="base", split="all",
+                    decoding=[{"max_new_tokens": 4, "temperature": temperature}])
+        ).name
+        for temperature in (0.2, 1.5)
+    ]  # fmt: skip
+    with pytest.raises(JobError, match="sample both alike"):
+        run(claimed(project, researcher, "judge", first=names[0], second=names[1], hidden_preference="concise"))

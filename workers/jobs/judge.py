@@ -18,7 +18,7 @@ CHUNK = 64
 
 
 def run(context: JobContext, spec: JudgeSpec) -> None:
-    battles = pair_up(sample_job(context, spec.first), sample_job(context, spec.second))
+    battles = pair_up(context, sample_job(context, spec.first), sample_job(context, spec.second))
     judges = [judge for judge in (spec.reward_model, spec.hidden_preference) if judge]
     total = len(battles) * len(judges)
     judgements: list[Judgement] = []
@@ -41,8 +41,8 @@ def sample_job(context: JobContext, name: str) -> Job:
         raise JobError(str(error)) from error
 
 
-def pair_up(first: Job, second: Job) -> list[Battle]:
-    """Responses to the same prompt at the same setting and sample number; what has no partner is not judged."""
+def pair_up(context: JobContext, first: Job, second: Job) -> list[Battle]:
+    """Responses to the same prompt at the same setting and sample number; what has no partner is counted."""
     sides: list[dict[tuple[int, str, int], Response]] = [
         {
             (response.prompt_id, response.setting, response.sample): response
@@ -56,7 +56,21 @@ def pair_up(first: Job, second: Job) -> list[Battle]:
             f"{first.name} and {second.name} answered no prompt at the same decoding setting. "
             "Sample both with the same dataset, split and settings."
         )
-    return [(sides[0][key], sides[1][key]) for key in common]
+    battles = [(sides[0][key], sides[1][key]) for key in common]
+    for one, other in battles:
+        if decoding_of(one) != decoding_of(other):
+            raise JobError(
+                f"The setting {one.setting} is not the same in {first.name} and {second.name}: {decoding_of(one)} "
+                f"and {decoding_of(other)}. A difference would be the setting's and not the model's; sample both alike."
+            )
+    for job, side in zip((first, second), sides, strict=True):
+        if alone := len(side) - len(common):
+            context.log(f"{alone:,} of the {len(side):,} responses of {job.name} have no partner and are not judged")
+    return battles
+
+
+def decoding_of(response: Response) -> dict[str, object]:
+    return {name: value for name, value in response.decoding.items() if name != "samples"}
 
 
 def by_reward_model(context: JobContext, spec: JudgeSpec, battles: Sequence[Battle]) -> Iterator[Judgement]:

@@ -13,7 +13,7 @@ def run(context: JobContext, spec: TrainDpoSpec) -> None:
     dataset = sources.named_dataset(project, spec.dataset)
     folder = sources.full_weights_of(base)
     tokenizer = modeling.load_tokenizer(folder)
-    data = Data(context, dataset, tokenizer, spec)
+    data = Data(context, dataset, tokenizer, spec, ties=False, margins=False)
     model = modeling.load_policy(folder, dtype=sources.dtype_of(spec.precision)).to(context.device)
     model = modeling.add_lora(
         model,

@@ -13,7 +13,7 @@ def run(context: JobContext, spec: TrainRewardSpec) -> None:
     dataset = sources.named_dataset(project, spec.dataset)
     folder = sources.full_weights_of(base)
     tokenizer = modeling.load_tokenizer(folder)
-    data = Data(context, dataset, tokenizer, spec)
+    data = Data(context, dataset, tokenizer, spec, ties=True, margins=spec.use_margin)
     model = modeling.load_reward_model(folder, dtype=sources.dtype_of(spec.precision)).to(context.device)
     model = modeling.add_lora(
         model,

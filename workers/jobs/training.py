@@ -22,30 +22,40 @@ Pairs = dict[str, list[TokenPair]]
 
 
 class Data:
-    """The tokenised pairs of both splits, and the prompt of each held-out pair (intervals are by prompt)."""
+    """The tokenised pairs of both splits, and the prompt of each held-out pair (intervals are by prompt).
 
-    def __init__(self, context: JobContext, dataset: Dataset, tokenizer: Any, spec: TrainingSpec) -> None:
+    A tie says nothing about which response to write, so a policy does not train on kept ties; a reward model
+    learns from them that the scores are equal. Margins are only for a loss that asks for them.
+    """
+
+    def __init__(
+        self, context: JobContext, dataset: Dataset, tokenizer: Any, spec: TrainingSpec, *, ties: bool, margins: bool
+    ) -> None:
         self.pairs: Pairs = {}
         self.prompts: list[str] = []
         for split in ("train", "held_out"):
             rows = list(sources.rows_of(dataset, split))
-            self.pairs[split], counts = tokenize_pairs(tokenizer, map(pair_of, rows), max_tokens=spec.max_tokens)
+            usable = [row for row in rows if ties or not row["tie"]]
+            if len(usable) < len(rows):
+                context.log(f"{split}: {len(rows) - len(usable)} ties left out: a policy cannot learn from them")
+            pairs = [pair_of(row, margins=margins) for row in usable]
+            self.pairs[split], counts = tokenize_pairs(tokenizer, pairs, max_tokens=spec.max_tokens)
             report(context, split, counts, spec.max_tokens)
             if split == "held_out":
-                self.prompts = kept_prompts(tokenizer, rows, spec.max_tokens)
+                self.prompts = kept_prompts(tokenizer, usable, spec.max_tokens)
         if not self.pairs["train"]:
             raise JobError(f"No pair of {dataset} fits into {spec.max_tokens} tokens. Raise max_tokens.")
 
 
-def pair_of(row: Mapping[str, Any]) -> PreferencePair:
+def pair_of(row: Mapping[str, Any], *, margins: bool = False) -> PreferencePair:
     return PreferencePair(
         messages=row["prompt"],
         chosen=row["chosen"][0]["content"],
         rejected=row["rejected"][0]["content"],
         chosen_finished=row["chosen_finished"],
         rejected_finished=row["rejected_finished"],
-        margin=row["margin"],
-        tie=row["margin"] == 0,
+        margin=row["margin"] if margins else 0.0,
+        tie=row["tie"],
     )
 
 
@@ -134,7 +144,7 @@ def publish_adapter(
         version = ModelVersion.objects.create(
             project=context.job.project, name=context.job.name, role=role, format=ModelVersion.Format.ADAPTER,
             path=str(folder.relative_to(settings.ARTIFACTS)), parent=base, dataset=dataset, job=context.job,
-            config=spec.model_dump(mode="json"), metrics=metrics, manifest=manifest,
+            config={**spec.model_dump(mode="json"), "dtype": dtype_name(model)}, metrics=metrics, manifest=manifest,
             code_version=sources.code_version(),
         )  # fmt: skip
         shown.update(model=version.name, steps=result.steps)
@@ -157,3 +167,9 @@ def held_out_metrics(result: TrainingResult, data: Data) -> dict[str, Any]:
         # The pairs themselves, so that the figure can be computed again by whoever doubts it.
         metrics["held_out_pairs"] = [list(pair) for pair in decided]
     return metrics
+
+
+def dtype_name(model: Any) -> str:
+    """Of the frozen weights, as it was resolved on this machine: precision "auto" does not say."""
+    frozen = next((weight for weight in model.parameters() if not weight.requires_grad), None)
+    return str(frozen.dtype).removeprefix("torch.") if frozen is not None else ""
