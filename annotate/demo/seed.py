@@ -85,7 +85,12 @@ def person(username: str, name: str) -> User:
     first, last = name.split()
     user, made = User.objects.get_or_create(
         username=username,
-        defaults={"first_name": first, "last_name": last, "is_staff": username == "admin"},
+        defaults={
+            "first_name": first,
+            "last_name": last,
+            "is_staff": username == "admin",
+            "is_superuser": username == "admin",
+        },
     )
     if made:
         user.set_password(PASSWORD)
