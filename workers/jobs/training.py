@@ -92,7 +92,7 @@ def fit(context: JobContext, model: Any, data: Data, *, settings: TrainingSettin
     resume_from = context.latest_checkpoint()
     if resume_from:
         context.log(f"Going on from {resume_from.name}")
-    context.progress(0, 0, "Measuring the reference")
+    context.progress(0, 0, "Measuring before the first step")
     result = train(
         model, data.pairs["train"], held_out=data.pairs["held_out"], settings=settings, pad_id=pad_id,
         on_step=follow(context, tokens=tokens_a_step(data, settings)), should_stop=context.should_stop,
