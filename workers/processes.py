@@ -16,7 +16,14 @@ class Child:
 
     def __init__(self, command: list[str], *, device: str = "") -> None:
         self.events, write_end = os.pipe()
-        environment = {**os.environ, EVENTS: str(write_end), "PYTHONUNBUFFERED": "1"}
+        environment = {
+            # Threads that spin while they wait take the cores from everything else on a shared machine, and from
+            # each other: with a busy second process, small products ran six times as fast without it.
+            "OMP_WAIT_POLICY": "PASSIVE",
+            **os.environ,
+            EVENTS: str(write_end),
+            "PYTHONUNBUFFERED": "1",
+        }
         if device:
             environment["CUDA_VISIBLE_DEVICES"] = device
         try:
