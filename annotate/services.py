@@ -1,4 +1,9 @@
-"""Everything that is written when work is given out and answered. Each function is one transaction."""
+"""Everything that is written when work is given out and answered. Each function is one transaction.
+
+Rows are locked in one order, so that nobody waits in a circle: the person's own row, then the rows of tasks in order
+of id, then assignments. A person's acts come one after the other, whatever their tabs do; the sweep of lapsed leases
+acts for nobody, and passes over tasks that are locked.
+"""
 
 import hashlib
 import random
@@ -12,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Project, User
-from annotate.kinds import KINDS
+from annotate.kinds import KINDS, Answer
 from annotate.models import Assignment, Feedback, Prompt, Response, Task, TaskResponse
 from annotate.sampling import SAMPLERS
 
@@ -104,7 +109,7 @@ def open_tasks(project: Project, annotator: User) -> QuerySet[Task]:
 def lease(*, project: Project, annotator: User, sampler: str) -> Assignment | None:
     """Claim one open task. SKIP LOCKED: people who ask at once get different tasks and never wait for each other."""
     # Two tabs of one person must not lease two tasks: the second waits here and then finds the first one's lease.
-    User.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+    lock_person(annotator)
     if held := held_assignment(project=project, annotator=annotator):
         return held
     task = (
@@ -132,20 +137,24 @@ def lease(*, project: Project, annotator: User, sampler: str) -> Assignment | No
 
 @transaction.atomic
 def expire_leases(project: Project, *, limit: int = 500) -> int:
-    """Give lapsed tasks back to the queue; returns how many."""
-    lapsed = list(
-        Assignment.objects.select_for_update(skip_locked=True, of=("self",))
-        .filter(task__project=project, status=Status.LEASED, lease_until__lt=timezone.now())
-        .values_list("pk", "task_id")[:limit]
-    )
-    Assignment.objects.filter(pk__in=[pk for pk, _ in lapsed]).update(status=Status.EXPIRED)
-    free_places(task for _, task in lapsed)
-    return len(lapsed)
+    """Give lapsed tasks back to the queue; returns how many leases ended. Tasks that somebody works on come later."""
+    lapsed = Assignment.objects.filter(status=Status.LEASED, lease_until__lt=timezone.now())
+    tasks = Task.objects.filter(project=project, pk__in=lapsed.values("task_id")).order_by("pk")
+    locked = list(tasks.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+    return end_leases(lapsed.filter(task_id__in=locked))
+
+
+def end_leases(leases: QuerySet[Assignment]) -> int:
+    """End them and free their places. The caller holds the rows of the tasks, so none is being answered meanwhile."""
+    held = list(leases.filter(status=Status.LEASED).order_by("pk").select_for_update().values_list("pk", "task_id"))
+    Assignment.objects.filter(pk__in=[pk for pk, _ in held]).update(status=Status.EXPIRED)
+    free_places(task for _, task in held)
+    return len(held)
 
 
 def free_places(task_ids: Iterable[int]) -> None:
-    # In order of id, so that two sweeps never wait for each other in a circle.
-    for task_id in sorted(task_ids):
+    """One place of a task each time it is named. The caller holds the rows of the tasks."""
+    for task_id in task_ids:
         Task.objects.filter(pk=task_id).update(claimed=F("claimed") - 1)
 
 
@@ -166,7 +175,7 @@ def record_feedback(
         with transaction.atomic():
             locked = lock(assignment, annotator)
             if seen := Feedback.objects.filter(idempotency_key=idempotency_key).first():
-                return replayed(seen, locked)
+                return replayed(seen, locked, answer)
             take_place(locked)
             feedback = Feedback.objects.create(
                 assignment=locked, project_id=locked.task.project_id, task=locked.task, annotator=annotator,
@@ -178,14 +187,33 @@ def record_feedback(
             )  # fmt: skip
             Task.objects.filter(pk=locked.task_id).update(answered=F("answered") + 1)
     except IntegrityError as error:
-        # The key was used by a request that committed between our look and our insert.
-        raise Refused("This answer arrived twice at the same moment. The first one is stored.") from error
+        raise Refused(collision(error)) from error
     assignment.status = Status.SUBMITTED
     return feedback
 
 
+def collision(error: IntegrityError) -> str:
+    """What a person is told when the database refuses the answer; any other constraint is a fault of ours."""
+    constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
+    if "idempotency_key" in constraint:
+        # The key was used by a request that committed between our look and our insert.
+        return "This answer arrived twice at the same moment. The first one is stored."
+    if constraint == "one_current_answer":
+        return "An answer of yours to this task is stored already, this one is not. To change it, undo it first."
+    raise error
+
+
+def lock_person(annotator: User) -> None:
+    User.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+
+
+def lock_tasks(task_ids: Iterable[int]) -> None:
+    list(Task.objects.filter(pk__in=list(task_ids)).order_by("pk").select_for_update().values_list("pk"))
+
+
 def lock(assignment: Assignment, annotator: User) -> Assignment:
-    """The assignment's row, task row first: everything that writes both takes them in this order."""
+    """The assignment's row, after the rows of the person and of the task."""
+    lock_person(annotator)
     task = Task.objects.select_for_update(of=("self",)).get(pk=assignment.task_id)
     locked = Assignment.objects.select_for_update(of=("self",)).get(pk=assignment.pk)
     if locked.annotator_id != annotator.pk:
@@ -194,9 +222,17 @@ def lock(assignment: Assignment, annotator: User) -> Assignment:
     return locked
 
 
-def replayed(seen: Feedback, assignment: Assignment) -> Feedback:
+def replayed(seen: Feedback, assignment: Assignment, answer: Answer) -> Feedback:
+    """The stored answer, when this is the same form again; a changed one is refused, so that no change gets lost."""
     if seen.assignment_id != assignment.pk:
         raise Refused("This form was already used for another task. Reload the page and answer again.")
+    if seen.withdrawn_at:
+        raise Refused("This answer was stored and then taken back by an undo. Check what is chosen and send it anew.")
+    if (seen.value, seen.comment) != (answer.value, answer.comment):
+        raise Refused(
+            "Your first answer to this task had arrived and is stored; the change you made since is not. "
+            "To change it, press Undo and send it anew."
+        )
     return seen
 
 
@@ -220,7 +256,7 @@ def take_place(assignment: Assignment) -> None:
 
 @transaction.atomic
 def skip(*, assignment: Assignment, annotator: User, reason: str, flag: bool = False) -> None:
-    """Give a task back for somebody else, or hold it for a moderator."""
+    """Give a task back for somebody else, or hold it until an administrator releases it."""
     locked = lock(assignment, annotator)
     if locked.status == Status.SUBMITTED:
         raise Refused("This task is already answered. Undo the answer first, then skip it.")
@@ -229,7 +265,7 @@ def skip(*, assignment: Assignment, annotator: User, reason: str, flag: bool = F
     if flag:
         Task.objects.filter(pk=locked.task_id).update(flagged=True)
     locked.status = Status.SKIPPED
-    locked.skip_reason = reason[:200]
+    locked.skip_reason = reason.replace("\x00", "")[:200]  # PostgreSQL stores no NUL
     locked.finished_at = timezone.now()
     locked.save(update_fields=["status", "skip_reason", "finished_at"])
 
@@ -237,27 +273,21 @@ def skip(*, assignment: Assignment, annotator: User, reason: str, flag: bool = F
 @transaction.atomic
 def undo(*, project: Project, annotator: User) -> Assignment:
     """Take back the last answer and open its task again. The answer stays in the history, marked withdrawn."""
+    # Which one is the last is settled before the wait for the person's row: two clicks at once take back one answer.
     last = Feedback.current.filter(project=project, annotator=annotator).order_by("-created_at", "-pk").first()
     if last is None:
         raise Refused("There is no answer of yours to take back.")
-    lock(last.assignment, annotator)
+    lock_person(annotator)
+    held = Assignment.objects.filter(annotator=annotator, status=Status.LEASED, task__project=project)
+    on_screen = list(held.values_list("task_id", flat=True))
+    lock_tasks([last.task_id, *on_screen])
     changed = Feedback.objects.filter(pk=last.pk, withdrawn_at=None).update(withdrawn_at=timezone.now())
     if not changed:
         raise Refused("That answer was taken back already, perhaps in another tab.")
-    give_back_current(project, annotator)
+    # The task on the screen makes room. It keeps its id, and so its draft, for when it is taken up again.
+    end_leases(Assignment.objects.filter(annotator=annotator, task_id__in=on_screen))
     Task.objects.filter(pk=last.task_id).update(answered=F("answered") - 1)
-    assignment = last.assignment
+    assignment = Assignment.objects.select_for_update(of=("self",)).get(pk=last.assignment_id)
     assignment.status, assignment.lease_until, assignment.finished_at = Status.LEASED, lease_end(), None
     assignment.save(update_fields=["status", "lease_until", "finished_at"])
     return assignment
-
-
-def give_back_current(project: Project, annotator: User) -> None:
-    """The task on the screen makes room for the reopened one: its unanswered lease is dropped altogether."""
-    held = Assignment.objects.filter(annotator=annotator, status=Status.LEASED, task__project=project)
-    # A task reopened by an earlier undo has history: it lapses instead of being forgotten.
-    fresh = held.filter(feedback=None)
-    tasks = list(held.values_list("task_id", flat=True))
-    held.exclude(feedback=None).update(status=Status.EXPIRED)
-    fresh.delete()
-    free_places(tasks)

@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,6 +18,7 @@ from annotate.kinds import KINDS, AnswerError
 from annotate.models import Assignment, Feedback
 
 LETTERS = "ABCDEFGHIJKL"
+FLAGGED = "Flagged. Nobody else gets this task until an administrator releases it in /admin/."
 
 
 @never_cache
@@ -56,7 +58,7 @@ def skip(request: MemberRequest, project: Project, assignment: int) -> HttpRespo
         services.skip(assignment=held, annotator=request.user, reason=reason, flag=flag)
     except services.Refused as error:
         return go_on(request, project, flash=str(error), status=409)
-    told = "Flagged for a moderator." if flag else "Skipped. It goes to someone else."
+    told = FLAGGED if flag else "Skipped. It goes to someone else."
     return go_on(request, project, flash=told)
 
 
@@ -116,11 +118,13 @@ def show(
         "can_undo": Feedback.current.filter(project=project, annotator=request.user).exists(),
         "flash": flash or request.session.pop("desk_flash", ""),
         "form_error": form_error,
+        "lease_minutes": settings.TASK_LEASE_MINUTES,
         "urls": {"undo": reverse("undo", args=[project.slug]), "home": project.get_absolute_url()},
     }
     if assignment:
         context |= task_context(project, assignment)
-        context["draft"] = {name: request.POST.get(name, "") for name in ("strength", "comment")}
+        # Only a form that comes back is filled in: what was sent for one task must not be chosen on the next.
+        context["draft"] = {name: request.POST.get(name, "") for name in ("strength", "comment") if form_error}
     return render(request, template, context, status=status)
 
 

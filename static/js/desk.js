@@ -8,7 +8,7 @@
   const FIRST_WAIT = 3000;
   const LONGEST_WAIT = 60000;
 
-  let assignment = ""; // the id of the task on the desk
+  let assignment = ""; // the id of the task on the desk, since begin()
   let finished = ""; // the id of the task that was answered, skipped or flagged: its draft can go
   let active = 0;
   let ticked = performance.now();
@@ -16,6 +16,7 @@
   let retry = 0;
   let wait = FIRST_WAIT;
   let signedOut = false;
+  let unheard = false; // the answer was sent and no response came: it may be stored or not
 
   const byId = (id) => document.getElementById(id);
   const form = () => byId("answer");
@@ -23,6 +24,7 @@
   const chosen = () => form().querySelector('input[name="strength"]:checked');
   const comment = () => byId("comment");
   const fromTheRight = () => document.documentElement.dir === "rtl";
+  const shown = () => byId("desk").dataset.assignment; // is ahead of begin() for the moment in which htmx settles
   const clock = () => new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 
   /* ---- what is kept on this computer, a draft for each task and person ---- */
@@ -77,8 +79,10 @@
 
   function saveDraft() {
     const draft = draftNow(false);
-    if (!draft.strength && !draft.comment) return forget(assignment);
-    if (keep(assignment, draft)) show("Kept", " on this computer", ` ${clock()}`);
+    if (!draft.strength && !draft.comment) return forget(shown());
+    if (!keep(shown(), draft)) return;
+    if (unheard) warn("Changed: send it again");
+    else show("Kept", " on this computer", ` ${clock()}`);
   }
 
   function restore() {
@@ -88,7 +92,10 @@
     if (input) input.checked = true;
     comment().value = draft.comment || "";
     active = draft.active_ms || 0;
-    if (!draft.pending) return show("Your draft is back");
+    if (!draft.pending) {
+      if (!byId("save").classList.contains("flash")) show("Your draft is back"); // what the server says comes first
+      return;
+    }
     /* Send was pressed before the page closed: the same key, so that the server counts it once */
     form().elements.idempotency_key.value = draft.idempotency_key;
     send();
@@ -157,6 +164,9 @@
   /* ---- an answer that could not be sent stays here, and is sent again with the same key ---- */
   function late() {
     busy(false);
+    /* The key stays the same also when the answer is changed now: if this one did arrive, the server says so and
+       refuses the change instead of losing it. */
+    unheard = true;
     const safe = keep(assignment, draftNow(true));
     const count = Math.max(waiting(), 1);
     if (safe) show("Kept", " on this computer", `, ${count} to send`);
@@ -195,11 +205,21 @@
     const headers = { "X-CSRFToken": window.palate.token(), "HX-Request": "true" };
     try {
       const answer = await fetch(draft.url, { method: "POST", body, headers, credentials: "same-origin" });
-      if (answer.status >= 500 || (await answer.text()).includes('data-page="sign-in"')) return;
-      forget(id);
-      if (answer.ok) show("1 kept answer was sent");
-      else window.palate.toast("An answer kept on this computer came too late: its task went to someone else.");
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!page.querySelector('[data-page="sign-in"]')) settle(id, draft, answer, page);
     } catch { /* still no connection; the next page tries again */ }
+  }
+
+  /* Only what is stored, or has no task any more, is forgotten. What was refused waits as a draft, in case the task
+     comes back; all else (signed out, too often, a server that failed) is sent again by the next page. */
+  function settle(id, draft, { ok, status }, page) {
+    if (ok || status === 404 || status === 410) forget(id);
+    else if (status === 409 || status === 422) keep(id, { ...draft, pending: false });
+    if (ok) return show("1 kept answer was sent");
+    const why = page.querySelector("#form-error, #save.flash, .empty #save")?.textContent.trim();
+    if (status === 404 || status === 410) window.palate.toast("An answer kept on this computer came too late: its task is gone.");
+    else if (status === 409 || status === 422) window.palate.toast(`An answer kept on this computer was not taken. ${why || ""}`);
+    else if (status === 403) window.palate.toast("An answer kept on this computer could not be sent. Reload the page to send it.");
   }
 
   /* ---- time spent: only while the page is in front and the person shows signs of life ---- */
@@ -290,7 +310,7 @@
     ticked = alive = performance.now();
     clearTimeout(retry);
     wait = FIRST_WAIT;
-    signedOut = false;
+    signedOut = unheard = false;
     const failed = byId("form-error");
     if (before === assignment && failed) calm();
     if (!first) {
@@ -349,7 +369,7 @@
     }
     tick();
     form().elements.active_ms.value = Math.round(active);
-    keep(assignment, draftNow(true)); // a page that closes now still sends it later
+    keep(shown(), draftNow(true)); // a page that closes now still sends it later
     busy(true);
   }, true);
 
@@ -357,7 +377,7 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (!["answer", "skip", "flag"].includes(event.detail.requestConfig?.elt?.id)) return;
     if (event.detail.xhr.status === 409) calm(); // refused, as when the task went to someone else: the draft stays
-    else finished = assignment;
+    else if (event.detail.shouldSwap) finished = assignment; // not when the server failed, or asked to sign in
   });
   const isAnswer = (event) => form() && event.detail.elt === form();
   document.addEventListener("htmx:sendError", (event) => isAnswer(event) && late());

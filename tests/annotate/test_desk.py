@@ -50,6 +50,14 @@ def test_the_next_task_comes_in_the_same_response(project: Project, annotator_cl
     assert "<html" not in response.content.decode()
 
 
+def test_the_next_task_starts_with_nothing_chosen(project: Project, annotator_client: Client) -> None:
+    make_task(project, "p-1"), make_task(project, "p-2")
+    annotator_client.get("/p/helpful/annotate/")
+    page = send(annotator_client, held(), comment="about the first", headers=HTMX).content.decode()
+    assert " required checked" not in page
+    assert "about the first" not in page
+
+
 def test_it_works_without_script(project: Project, annotator_client: Client) -> None:
     make_task(project)
     annotator_client.get("/p/helpful/annotate/")
@@ -70,6 +78,8 @@ def test_a_wrong_answer_keeps_the_form(
     assert response.status_code == 422
     assert words in response.content.decode()
     assert "my note" in response.content.decode()
+    again = send(annotator_client, held(), comment="x" * 20_000)
+    assert 'value="2" required checked' in again.content.decode()
 
 
 def test_a_damaged_key_is_refused(project: Project, annotator_client: Client) -> None:
@@ -120,3 +130,44 @@ def test_undo_and_skip(project: Project, annotator_client: Client) -> None:
     response = annotator_client.post(f"/p/helpful/annotate/{held().pk}/skip/", {"reason": "broken"}, headers=HTMX)
     assert "Skipped" in response.content.decode()
     assert annotator_client.post("/p/helpful/annotate/undo/", headers=HTMX).status_code == 409
+
+
+def test_a_changed_answer_under_the_same_key_is_told(project: Project, annotator_client: Client) -> None:
+    make_task(project, "p-1"), make_task(project, "p-2")
+    annotator_client.get("/p/helpful/annotate/")
+    first, key = held(), str(uuid.uuid4())
+    send(annotator_client, first, idempotency_key=key)
+    again = send(annotator_client, first, idempotency_key=key, headers=HTMX)
+    assert again.status_code == 200
+    changed = send(annotator_client, first, idempotency_key=key, strength="-2", headers=HTMX)
+    assert changed.status_code == 409
+    assert "press Undo and send it anew" in changed.content.decode()
+    send(annotator_client, first, idempotency_key=key, comment="because")
+    assert "press Undo and send it anew" in annotator_client.get("/p/helpful/annotate/").content.decode()
+    assert Feedback.objects.get().value == {"strength": 2}
+
+
+def test_a_nul_in_a_reason_does_no_harm(project: Project, annotator_client: Client) -> None:
+    make_task(project)
+    annotator_client.get("/p/helpful/annotate/")
+    shown = held()
+    response = annotator_client.post(f"/p/helpful/annotate/{shown.pk}/skip/", {"reason": "a\x00b"}, headers=HTMX)
+    assert response.status_code == 200
+    shown.refresh_from_db()
+    assert shown.skip_reason == "ab"
+
+
+def test_flagging_says_who_releases_the_task(project: Project, annotator_client: Client) -> None:
+    make_task(project)
+    assert "until an administrator releases it" in annotator_client.get("/p/helpful/annotate/").content.decode()
+    data = {"reason": "private data", "flag": "1"}
+    response = annotator_client.post(f"/p/helpful/annotate/{held().pk}/skip/", data, headers=HTMX)
+    assert "Nobody else gets this task until an administrator releases it in /admin/." in response.content.decode()
+
+
+@pytest.mark.parametrize(("minutes", "words"), [(45, "after 45 minutes;"), (1, "after 1 minute;")])
+def test_the_empty_desk_names_the_length_of_a_lease(
+    project: Project, annotator_client: Client, settings: Any, minutes: int, words: str
+) -> None:
+    settings.TASK_LEASE_MINUTES = minutes
+    assert words in annotator_client.get("/p/helpful/annotate/").content.decode()

@@ -1,0 +1,199 @@
+"""The desk in a browser: by keyboard, without a connection, on a phone, in the dark, without script."""
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Browser, Page, Route, expect
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.models import Project, User
+from annotate.models import Assignment, Feedback
+from tests.factories import make_prompt, make_task
+
+DESK = "/p/helpful/annotate/"
+ARABIC = ("انقعها طوال الليل.", "انقع الفاصوليا في ماء بارد وفير طوال الليل، ثم اغسلها واطبخها ببطء.")
+LIGHTNESS = """async (picture) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${picture}`;
+    await image.decode();
+    const canvas = document.createElement("canvas").getContext("2d");
+    canvas.drawImage(image, 0, 0);
+    return canvas.getImageData(2, 2, 1, 1).data[1] / 255;
+}"""
+
+
+@pytest.fixture
+def shaky(browser: Browser, live_server: LiveServer, annotator: User) -> Iterator[Page]:
+    """A signed-in page that may lose its connection: unlike with `sign_in`, errors on the console are expected."""
+    client = Client()
+    client.force_login(annotator)
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
+    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    yield page
+    context.close()
+
+
+def shown(page: Page) -> str:
+    return page.locator("#desk").get_attribute("data-assignment") or ""
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def expect_next(page: Page, before: str) -> None:
+    expect(page.locator("#desk")).not_to_have_attribute("data-assignment", before)
+
+
+def place(page: Page, side: str) -> float:
+    box = page.locator(f'.pane[data-side="{side}"]').bounding_box()
+    assert box is not None
+    return box["x"]
+
+
+def chosen_side(page: Page) -> str:
+    """The side whose pane is marked: a or b."""
+    return page.locator('input[name="strength"]:checked').evaluate("input => input.closest('label').classList[0]")
+
+
+def test_f_picks_the_pane_on_the_left(project: Project, annotator: User, sign_in: Any) -> None:
+    """For a text from the right, and also if the whole page runs from the right."""
+    make_prompt(project, lang="ar", messages=[{"role": "user", "content": "كيف أطبخ الفاصوليا؟"}])
+    make_task(project, texts=ARABIC)
+    page = sign_in("ann")
+    page.goto(DESK)
+    expect(page.locator(".pane .read").first).to_have_attribute("dir", "rtl")
+    for direction in ("ltr", "rtl"):
+        page.evaluate("direction => { document.documentElement.dir = direction }", direction)
+        left, right = sorted("ab", key=lambda side: place(page, side))
+        assert (left, right) == (("a", "b") if direction == "ltr" else ("b", "a"))
+        press(page, "Space", "f")
+        assert chosen_side(page) == left
+        press(page, "Space", "j")
+        assert chosen_side(page) == right
+    page.evaluate("document.documentElement.dir = 'ltr'")
+    press(page, "Space", "f", "f", "Enter")
+    expect(page.get_by_role("heading", name="Nothing to do now")).to_be_visible()
+    assert Feedback.objects.get().value == {"strength": 2}
+
+
+def test_an_answer_without_a_connection_is_sent_later_and_once(project: Project, shaky: Page) -> None:
+    make_task(project, "p-1"), make_task(project, "p-2")
+    shaky.goto(DESK)
+    first = shown(shaky)
+    shaky.context.set_offline(True)
+    press(shaky, "j", "Enter")
+    expect(shaky.locator("#save")).to_contain_text("1 to send")
+    assert not Feedback.objects.exists()
+    shaky.context.set_offline(False)
+    expect_next(shaky, first)
+    shaky.reload()
+    assert [row.value for row in Feedback.objects.all()] == [{"strength": -1}]
+    assert shaky.evaluate("Object.keys(localStorage).filter(key => key.includes(':draft:'))") == []
+
+
+def test_a_change_after_a_lost_response_is_not_lost(project: Project, shaky: Page) -> None:
+    """The server has the first answer, but nobody heard so. The change is refused aloud, and comes back with undo."""
+    make_task(project, "p-1"), make_task(project, "p-2")
+    shaky.goto(DESK)
+    first = shown(shaky)
+
+    def lose_the_response(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    shaky.route(f"**{DESK}{first}/", lose_the_response, times=1)
+    press(shaky, "f", "Enter")
+    expect(shaky.locator("#save")).to_contain_text("1 to send")
+    press(shaky, "j", "j")
+    expect(shaky.locator("#save")).to_contain_text("send it again")
+    press(shaky, "Enter")
+    expect(shaky.locator("#save")).to_contain_text("press Undo and send it anew")
+    assert Feedback.current.get().value == {"strength": 1}
+    press(shaky, "u")
+    expect(shaky.locator("#desk")).to_have_attribute("data-assignment", first)
+    expect(shaky.locator("#save")).to_contain_text("open again")
+    expect(shaky.locator('input[name="strength"]:checked')).to_have_value("-1")
+    press(shaky, "Enter")
+    expect_next(shaky, first)
+    assert Feedback.current.get().value == {"strength": -1}
+
+
+def test_undo_keeps_the_draft_of_the_task_on_the_screen(project: Project, annotator: User, sign_in: Any) -> None:
+    make_task(project, "p-1", priority=1), make_task(project, "p-2")
+    page = sign_in("ann")
+    page.goto(DESK)
+    first = shown(page)
+    press(page, "f", "Enter")
+    expect_next(page, first)
+    second = shown(page)
+    expect(page.locator('input[name="strength"]:checked')).to_have_count(0)
+    press(page, "j", "j", "u")
+    expect(page.locator("#desk")).to_have_attribute("data-assignment", first)
+    press(page, "f", "Enter")
+    expect(page.locator("#desk")).to_have_attribute("data-assignment", second)
+    expect(page.locator('input[name="strength"]:checked')).to_have_value("-2")
+
+
+@pytest.mark.parametrize(("status", "kept", "pending"), [(403, True, True), (422, True, False), (404, False, False)])
+def test_an_answer_of_an_earlier_page_is_forgotten_only_when_its_task_is_gone(
+    project: Project, shaky: Page, status: int, kept: bool, pending: bool
+) -> None:
+    make_task(project, "p-1"), make_task(project, "p-2")
+    shaky.goto(DESK)
+    draft = """([id, address]) => localStorage.setItem(
+        `palate:${document.getElementById("desk").dataset.user}:draft:${id}`,
+        JSON.stringify({ strength: "1", comment: "", idempotency_key: "", active_ms: 0, url: address, pending: true,
+                         at: Date.now() }))"""
+    shaky.evaluate(draft, ["999999", f"{shaky.url}999999/"])
+    shaky.route("**/annotate/999999/", lambda route: route.fulfill(status=status, body="<p>no</p>"))
+    shaky.reload()
+    expect(shaky.locator("#toasts")).to_contain_text("An answer kept on this computer")
+    left = shaky.evaluate("Object.values(localStorage).map(value => JSON.parse(value)).filter(one => one.strength)")
+    assert [one["pending"] for one in left] == ([pending] if kept else [])
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+def test_a_phone(project: Project, annotator: User, sign_in: Any, color_scheme: str) -> None:
+    word = "Donaudampfschifffahrtsgesellschaft" * 8
+    make_task(project, "p-1", texts=(f"{word}\n\n```\n{word}\n```", word)), make_task(project, "p-2")
+    page = sign_in("ann", color_scheme=color_scheme)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(DESK)
+    for _ in ("long words", "with a flash"):
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        expect(page.get_by_role("button", name="Send")).to_be_in_viewport()
+        before = shown(page)
+        page.locator(".strength label.b.n2").click()
+        page.get_by_role("button", name="Send").click()
+        expect_next(page, before)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # From 0 (black) to 1, of the picture itself: a corner of the bar, where nothing is written.
+    seen = page.evaluate(LIGHTNESS, base64.b64encode(page.screenshot()).decode())
+    assert seen < 0.3 if color_scheme == "dark" else seen > 0.8
+    assert Feedback.objects.count() == 2
+
+
+def test_without_script(project: Project, annotator: User, sign_in: Any) -> None:
+    make_task(project, "p-1"), make_task(project, "p-2")
+    page = sign_in("ann", java_script_enabled=False)
+    page.goto(DESK)
+    first = shown(page)
+    page.locator('input[name="strength"][value="-2"]').check(force=True)
+    page.get_by_role("button", name="Send").click()
+    expect_next(page, first)
+    assert Feedback.current.get().value == {"strength": -2}
+    page.get_by_role("button", name="Undo the last answer").click()
+    expect(page.locator("#save")).to_contain_text("open again")
+    assert shown(page) == first
+    page.get_by_role("button", name="Skip", exact=True).click()
+    page.get_by_label("It upsets me").check()
+    page.locator("#skip").get_by_role("button", name="Skip").click()
+    expect(page.locator("#save")).to_contain_text("Skipped")
+    assert Assignment.objects.get(pk=first).skip_reason == "upsetting"
