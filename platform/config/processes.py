@@ -9,9 +9,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import honcho.manager
 import psutil
@@ -21,15 +22,22 @@ from honcho.process import Popen, Process
 
 from config.orphans import PR_SET_PDEATHSIG, _prctl, dies_with_parent, stop_all
 
-if TYPE_CHECKING:
-    from config.supervisor import Command
-
 PATIENCE = 20
 """Seconds from the first SIGTERM to SIGKILL: a job that saves a checkpoint and stops takes about ten."""
 ANSWER_WITHIN = 120
 
 
-def run(commands: list["Command"], *, address: str, cwd: Path) -> int:
+@dataclass(frozen=True)
+class Command:
+    """A process to keep running. One that `finishes` may end with success while the others go on."""
+
+    name: str
+    arguments: list[str]
+    env: dict[str, str] = field(default_factory=dict)
+    finishes: bool = False
+
+
+def run(commands: list[Command], *, address: str, cwd: Path) -> int:
     """Run all until one ends or a signal comes. Returns 0 after a signal, 1 when a process failed."""
     # honcho hands bound methods to its children, and they must be children of this process to die with it.
     multiprocessing.set_start_method("fork", force=True)

@@ -14,24 +14,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 from config import embedded, preflight
 from config.orphans import adopt_orphans
+from config.processes import Command, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-@dataclass(frozen=True)
-class Command:
-    """A process to keep running. One that `finishes` may end with success while the others go on."""
-
-    name: str
-    arguments: list[str]
-    env: dict[str, str] = field(default_factory=dict)
-    finishes: bool = False
 
 
 def main(argv: list[str]) -> int:
@@ -72,8 +62,6 @@ def _run(stack: contextlib.ExitStack, *, demo: bool) -> int:
     if not demo:
         prepare.ensure_admin()
     prepare.close()
-
-    from config.processes import run
 
     gpus = gpu_count()
     if gpus:

@@ -52,7 +52,7 @@ RUN = """
 import sys
 from pathlib import Path
 from config import orphans, processes
-from config.supervisor import Command
+from config.processes import Command
 orphans.adopt_orphans()
 # As a worker does with a job: a child in a session of its own, which ignores the polite signal.
 left = "import subprocess, time; subprocess.Popen(['sh', '-c', 'trap : TERM; while :; do sleep 1; done'], " \\
