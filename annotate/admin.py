@@ -1,6 +1,8 @@
 """Prompts and tasks, for administrators: correct a prompt, release a flagged task."""
 
 from django.contrib import admin
+from django.forms import ModelForm
+from django.http import HttpRequest
 
 from annotate.models import Prompt, SimulatedAnnotator, Task
 
@@ -19,6 +21,13 @@ class TaskAdmin(admin.ModelAdmin):
     list_editable = ["flagged", "priority"]
     readonly_fields = ["project", "kind", "prompt", "claimed", "answered", "shuffle"]
     list_select_related = ["project", "prompt"]
+
+    def save_model(self, request: HttpRequest, obj: Task, form: ModelForm, change: bool) -> None:
+        # Raters claim and answer meanwhile: the counts that this page was shown with must not be written back.
+        obj.save(update_fields=form.changed_data)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
 
 
 @admin.register(SimulatedAnnotator)

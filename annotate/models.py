@@ -67,7 +67,7 @@ class Task(models.Model):
     answered = models.PositiveSmallIntegerField(default=0)
     priority = models.SmallIntegerField(default=0, help_text="higher is sooner")
     shuffle = models.FloatField(default=0.0, help_text="random place among tasks of the same priority")
-    flagged = models.BooleanField(default=False, help_text="waits for a moderator and is given to nobody")
+    flagged = models.BooleanField(default=False, help_text="is given to nobody until an administrator releases it")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

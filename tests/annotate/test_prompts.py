@@ -109,3 +109,16 @@ def test_administrators_find_everything_in_the_admin(project: Project, admin_cli
                  "registry/modelversion"):  # fmt: skip
         assert admin_client.get(f"/admin/{path}/").status_code == 200
     assert admin_client.get("/admin/accounts/auditevent/add/").status_code == 403
+
+
+def test_releasing_a_flagged_task_does_not_touch_its_counts(project: Project, admin_client: Client) -> None:
+    from tests.factories import make_task
+
+    task = make_task(project, wanted=3)
+    Task.objects.filter(pk=task.pk).update(flagged=True)
+    page = admin_client.get(f"/admin/annotate/task/{task.pk}/change/")
+    assert page.status_code == 200
+    Task.objects.filter(pk=task.pk).update(claimed=2, answered=1)  # while the page is open
+    admin_client.post(f"/admin/annotate/task/{task.pk}/change/", {"wanted": "3", "priority": "0"})
+    task.refresh_from_db()
+    assert (task.flagged, task.claimed, task.answered) == (False, 2, 1)
