@@ -94,7 +94,9 @@ def detail(request: MemberRequest, project: Project, name: str, version: int) ->
     split = request.GET.get("split", "train")
     if split not in dataset.rows:
         raise Http404(f"{dataset} has no part {split!r}. It has {', '.join(dataset.rows)}.")
-    page = max(posted_page(request), 1)
+    count = dataset.rows[split]
+    pages = max(-(-count // ROWS), 1)
+    page = min(max(posted_page(request), 1), pages)
     return render(
         request,
         "annotate/dataset.html",
@@ -104,7 +106,8 @@ def detail(request: MemberRequest, project: Project, name: str, version: int) ->
             "split": split,
             "rows": rows(dataset, split, page),
             "page": page,
-            "pages": max(-(-dataset.rows[split] // ROWS), 1),
+            "pages": pages,
+            "count": count,
             "models": dataset.models.select_related("project"),
             "votes": dataset.lineage.count(),
             "card": dataset.card,

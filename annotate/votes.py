@@ -15,8 +15,10 @@ def vote(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     feedback = get_object_or_404(
         Feedback.objects.select_related("annotator", "task__prompt", "supersedes"), pk=pk, project=project
     )
-    rows = {row.position: row.response for row in feedback.task.task_responses.select_related("response__model")}
-    lineage = feedback.lineage.select_related("dataset").prefetch_related("dataset__models")
+    rows = {
+        row.position: row.response for row in feedback.task.task_responses.select_related("response__model__project")
+    }
+    lineage = feedback.lineage.select_related("dataset__project").prefetch_related("dataset__models__project")
     return render(
         request,
         "annotate/vote.html",

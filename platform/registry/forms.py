@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from accounts.models import Project
 from registry.models import Dataset, Job, ModelVersion
-from registry.specs import Spec, SpecError, ref_of
+from registry.specs import Spec, read_yaml, ref_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Control:
     value: Any
     choices: list[tuple[str, str]]
     error: str = ""
+    folded: bool = False
+    """Whether it is one of those that few people set."""
 
 
 def controls(
@@ -41,10 +43,13 @@ def controls(
         if kind == "yaml" and not isinstance(value, str):
             value = as_yaml(value)
         if kind == "text" and isinstance(value, list):
-            value = ", ".join(value)
+            value = ", ".join(map(str, value))
         found.append(
-            Control(name, name.replace("_", " "), field.description or "", kind, value, choices, problems.get(name, ""))
-        )
+            Control(
+                name, name.replace("_", " "), field.description or "", kind, value, choices, problems.get(name, ""),
+                folded=bool(spec.usual) and name not in spec.usual,
+            )
+        )  # fmt: skip
     return found
 
 
@@ -91,41 +96,49 @@ def names_of(reference: str, project: Project) -> list[str]:
     if reference == "sample":
         jobs = Job.objects.filter(project=project, kind="sample", status=Job.Status.SUCCEEDED)
         return list(jobs.order_by("-pk").values_list("name", flat=True))
-    return list(ModelVersion.objects.filter(project=project, role=reference).values_list("name", flat=True))
+    models = ModelVersion.objects.filter(project=project)
+    if reference == "base":
+        models = models.filter(role=ModelVersion.Role.POLICY).exclude(format=ModelVersion.Format.ADAPTER)
+    else:
+        models = models.filter(role=reference)
+    return list(models.values_list("name", flat=True))
 
 
 def posted(spec: type[Spec], data: QueryDict) -> dict[str, Any]:
-    """What the form sent, in the shape the spec reads. An empty field is left to its default."""
+    """What the form sent, in the shape the spec reads. Raises SpecError for a list whose YAML cannot be read."""
+    values = typed(spec, data)
+    for name, field in spec.model_fields.items():
+        if isinstance(values.get(name), str) and get_origin(bare(field.annotation)) is list:
+            values[name] = typed_list(name, field, values[name])
+    return values
+
+
+def typed(spec: type[Spec], data: QueryDict) -> dict[str, Any]:
+    """What the form sent, as a person typed it: so it is shown again. An empty field is left to its default."""
     values: dict[str, Any] = {}
     for name, field in spec.model_fields.items():
         kind = bare(field.annotation)
         text = data.get(name, "").strip()
         if kind is bool:
             values[name] = name in data
-        elif get_origin(kind) is list:
-            if (items := posted_list(name, kind, data)) is not None:
-                values[name] = items
+        elif get_origin(kind) is list and get_origin(get_args(kind)[0]) is Literal:
+            values[name] = data.getlist(name)
         elif text or field.is_required():
             values[name] = text
     return values
 
 
-def posted_list(name: str, kind: Any, data: QueryDict) -> Any:
-    (item,) = get_args(kind)
-    if get_origin(item) is Literal:
-        return data.getlist(name)
-    text = data.get(name, "").strip()
-    if not text:
-        return None
+def typed_list(name: str, field: FieldInfo, text: str) -> Any:
+    (item,) = get_args(bare(field.annotation))
     if isinstance(item, type) and issubclass(item, BaseModel):
-        try:
-            return yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise SpecError({name: f"{name} cannot be read as YAML: {str(error).splitlines()[0]}."}) from error
+        return read_yaml(text, name=name)
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def as_yaml(value: Any) -> str:
+    """A list of settings as its field shows it; what is none is shown as it came, beside what is wrong with it."""
+    if not isinstance(value, list):
+        return str(value)
     plain = [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in value]
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 

@@ -5,6 +5,7 @@ every write, so that one which was paused past its lease is refused. Times are t
 clocks of several machines differ.
 """
 
+import json
 import logging
 import re
 import uuid
@@ -23,7 +24,7 @@ from django.db.models.functions import Cast, Now, Substr
 
 from accounts.models import Project, User, record_audit
 from registry.models import Job, JobLogLine, Metric
-from registry.specs import SPECS, SpecError, parse
+from registry.specs import SPECS, Spec, SpecError, parse
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,8 @@ def request_job(
 ) -> Job:
     """Queue a job named `<prefix>-<number>`, or `name`. Raises SpecError with a sentence for each wrong setting.
 
-    A form that is sent twice carries the same `request_key` and gets the same job.
+    A form that is sent twice carries the same `request_key` and gets the same job. Sent with other settings (after
+    the browser's Back, say) it is a new wish.
 
     Succeeds while the broker is down: the row waits, and tend_jobs rings for it later.
     """
@@ -98,21 +100,22 @@ def request_job(
     if name and not NAME.fullmatch(name):
         raise SpecError({"name": f"The name {name!r} cannot be used. Take small letters, digits and hyphens."})
     spec = parse(SPECS[kind].spec, params)
+    wish = _wish(request_key, project, kind, spec) if request_key else None
     with transaction.atomic():
         # Names are counted one request at a time. NO KEY: rows that refer to the project can still be written.
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        if request_key and (seen := Job.objects.filter(project=project, request_key=request_key).first()):
+        if wish and (seen := Job.objects.filter(request_key=wish).first()):
             return seen
         job = Job(
             project=project,
             kind=kind,
             name=name or _next_name(project, SPECS[kind].prefix),
             params=spec.model_dump(mode="json"),
-            queue=_queue_of(kind),
+            queue=queue_of(kind),
             priority=priority,
             created_by=user,
             cloned_from=cloned_from,
-            request_key=request_key,
+            request_key=wish,
         )
         try:
             with transaction.atomic():
@@ -125,6 +128,12 @@ def request_job(
     return job
 
 
+def _wish(form: uuid.UUID, project: Project, kind: str, spec: Spec) -> uuid.UUID:
+    """The key of what a form asks for: the same form with the same settings has the same."""
+    settings_in_order = json.dumps(spec.model_dump(mode="json"), sort_keys=True)
+    return uuid.uuid5(form, f"{project.pk} {kind} {settings_in_order}")
+
+
 def _next_name(project: Project, prefix: str) -> str:
     numbered = project.jobs.filter(name__regex=rf"^{re.escape(prefix)}-[0-9]{{1,9}}$")
     number = Cast(Substr("name", len(prefix) + 2), BigIntegerField())
@@ -132,7 +141,7 @@ def _next_name(project: Project, prefix: str) -> str:
     return f"{prefix}-{last + 1}"
 
 
-def _queue_of(kind: str) -> str:
+def queue_of(kind: str) -> str:
     """The kind's own queue; PALATE_TRAIN_QUEUE sends what would run on `cpu` elsewhere, for example to `gpu`."""
     queue = SPECS[kind].queue
     return (settings.JOB_TRAIN_QUEUE or queue) if queue == "cpu" else queue

@@ -1,8 +1,12 @@
 """From the names in a spec to rows of the project, or a sentence that says what does not exist."""
 
+import re
+
 from accounts.models import Project
 from registry.models import Dataset, Job, ModelVersion
 from registry.specs import Spec, SpecError, ref_of
+
+DATASET = re.compile(r"(.+)-v([0-9]{1,9})", re.ASCII)
 
 
 class NotThere(SpecError):
@@ -10,9 +14,8 @@ class NotThere(SpecError):
 
 
 def dataset_named(project: Project, name: str) -> Dataset:
-    base, _, version = name.rpartition("-v")
-    if base and version.isdigit():
-        found = Dataset.objects.filter(project=project, name=base, version=int(version)).first()
+    if named := DATASET.fullmatch(name):
+        found = Dataset.objects.filter(project=project, name=named[1], version=int(named[2])).first()
         if found:
             return found
     raise NotThere({"dataset": f"There is no dataset {name} in {project}."})
@@ -22,6 +25,17 @@ def model_named(project: Project, name: str, *, role: str) -> ModelVersion:
     found = ModelVersion.objects.filter(project=project, name=name, role=role).first()
     if found is None:
         raise NotThere({"model": f"There is no {role} model {name} in {project}."})
+    return found
+
+
+def base_named(project: Project, name: str) -> ModelVersion:
+    """A policy to train from. An adapter is none: the new one would stand on two."""
+    found = model_named(project, name, role=ModelVersion.Role.POLICY)
+    below = found
+    while below.format == ModelVersion.Format.ADAPTER and below.parent is not None:
+        below = below.parent
+    if below != found:
+        raise NotThere({"base": f"{found} is an adapter on {found.parent}. Train from {below}."})
     return found
 
 
@@ -37,13 +51,18 @@ def check_references(project: Project, spec: Spec) -> None:
     problems = {}
     for name, field in type(spec).model_fields.items():
         value, kind = getattr(spec, name), ref_of(field)
-        if not value or kind is None:
+        if kind is None or (not value and not field.is_required()):
+            continue
+        if not value:
+            problems[name] = f"{name} is missing: {field.description}."
             continue
         try:
             if kind == "dataset":
                 dataset_named(project, value)
             elif kind == "sample":
                 sample_named(project, value)
+            elif kind == "base":
+                base_named(project, value)
             else:
                 model_named(project, value, role=kind)
         except NotThere as error:

@@ -1,6 +1,7 @@
 """Pages to launch, watch and compare: runs, the queue and models."""
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -17,11 +18,28 @@ from accounts.permissions import can_research, project_view
 from accounts.requests import MemberRequest
 from registry import forms, jobs
 from registry.curves import curves
-from registry.models import Job, ModelVersion
-from registry.references import check_references
-from registry.specs import SPECS, JobKind, SpecError, from_yaml, parse, to_yaml
+from registry.models import Dataset, Job, ModelVersion
+from registry.references import check_references, dataset_named
+from registry.specs import SPECS, JobKind, Spec, SpecError, TrainingSpec, from_yaml, parse, to_yaml
 
 LOG_LINES = 200
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a training reads, at most: pairs that are too long are left out when it starts."""
+
+    dataset: Dataset
+    pairs: int
+    steps: int
+    held_out: int
+    measurements: int
+    spec: TrainingSpec
+
+    @property
+    def tokens_a_step(self) -> int:
+        """Both sides of a pair are read, each with the prompt."""
+        return min(self.spec.batch_size, self.pairs) * 2 * self.spec.max_tokens
 
 
 @require_GET
@@ -44,13 +62,18 @@ def launch(request: MemberRequest, project: Project, kind: str) -> HttpResponseB
         raise Http404(f"There is no kind of run {kind}. There are {', '.join(launchable())}.")
     if request.method == "GET":
         return launch_form(request, project, kind, values=cloned_values(request, project, kind))
-    values: dict[str, Any] = {}
+    values = forms.typed(info.spec, request.POST)
     try:
-        values = posted_values(request, info)
-        spec = parse(info.spec, values)
+        if yaml := posted_yaml(request):
+            values = from_yaml(yaml)
+        spec = parse(info.spec, values if yaml else forms.posted(info.spec, request.POST))
         check_references(project, spec)
     except SpecError as error:
+        if request.htmx:
+            return render(request, "registry/launch.html#cost", {"mend": True})
         return launch_form(request, project, kind, values=values, problems=error.problems, status=422)
+    if request.htmx:  # htmx asks what it would cost, and may send along the button that was pressed last
+        return render(request, "registry/launch.html#cost", {"cost": cost_of(project, spec)})
     if "preview" in request.POST:
         return launch_form(request, project, kind, values=spec.model_dump(mode="json"), yaml=to_yaml(spec))
     job = jobs.request_job(
@@ -60,16 +83,36 @@ def launch(request: MemberRequest, project: Project, kind: str) -> HttpResponseB
     return redirect(job)
 
 
-def posted_values(request: MemberRequest, info: JobKind) -> dict[str, Any]:
-    """The YAML where there is one (it is what was pasted or edited last), else the form's fields."""
-    text = request.POST.get("yaml", "").strip()
-    if text and "use_yaml" in request.POST:
-        return from_yaml(text)
-    return forms.posted(info.spec, request.POST)
+def posted_yaml(request: MemberRequest) -> str:
+    """The YAML where it shall be used, else nothing: then the form's fields are."""
+    return request.POST.get("yaml", "").strip() if "use_yaml" in request.POST else ""
+
+
+def cost_of(project: Project, spec: Spec) -> Cost | None:
+    """What a training will read; None for other kinds of run, and where its dataset is not there."""
+    if not isinstance(spec, TrainingSpec):
+        return None
+    try:
+        dataset = dataset_named(project, spec.dataset)
+    except SpecError:
+        return None
+    pairs = dataset.rows["train"]
+    return Cost(dataset, pairs, spec.steps(pairs), dataset.rows["held_out"], spec.measurements(pairs), spec)
+
+
+def first_cost(project: Project, info: JobKind, controls: list[forms.Control]) -> Cost | None:
+    """Of the form as it is shown: a choice that nobody made yet is the first that is offered."""
+    shown = {one.name: one.value or (one.choices[0][0] if one.choices else one.value) for one in controls}
+    try:
+        return cost_of(project, parse(info.spec, shown))
+    except SpecError:
+        return None
 
 
 def cloned_job(request: MemberRequest, project: Project) -> Job | None:
     name = request.GET.get("clone") or request.POST.get("clone")
+    if name and "\x00" in name:
+        raise Http404("There is no run of that name.")
     return get_object_or_404(Job, project=project, name=name) if name else None
 
 
@@ -88,13 +131,19 @@ def launch_form(
     problems = problems or {}
     info = SPECS[kind]
     controls = forms.controls(info.spec, project=project, values=values, problems=problems)
+    folded = [control for control in controls if control.folded]
     missing = [control for control in controls if control.kind == "select" and not control.choices]
     known = {control.name for control in controls}
+    cost = first_cost(project, info, controls)
     return render(
         request,
         "registry/launch.html",
         {
             "project": project, "kind": kind, "info": info, "kinds": launchable(), "controls": controls,
+            "usual": [control for control in controls if not control.folded], "folded": folded,
+            "folded_wrong": any(control.error for control in folded),
+            "cost": cost, "mend": bool(problems) and not cost and issubclass(info.spec, TrainingSpec),
+            "queue": jobs.queue_of(kind),
             "missing": missing, "problems": problems, "clone": cloned_job(request, project),
             "other_problems": [text for name, text in problems.items() if name not in known],
             "yaml": yaml or request.POST.get("yaml", ""), "use_yaml": "use_yaml" in request.POST,
@@ -220,7 +269,9 @@ def queue(request: MemberRequest, project: Project) -> HttpResponse:
 @require_GET
 @project_view(can_research)
 def models(request: MemberRequest, project: Project) -> HttpResponse:
-    found = ModelVersion.objects.filter(project=project).select_related("parent", "dataset", "job", "project")
+    found = ModelVersion.objects.filter(project=project).select_related(
+        "parent", "dataset__project", "job__project", "project"
+    )
     return render(request, "registry/models.html", {"project": project, "models": found})
 
 

@@ -27,7 +27,7 @@ def run(context: JobContext, spec: SampleSpec) -> None:
     written = len(done)
     context.progress(written, len(wanted), "Loading the model")
     model, tokenizer = sources.policy_and_tokenizer(version, device=context.device, precision=spec.precision)
-    refuse_long(tokenizer, prompts, spec.max_prompt_tokens)
+    refuse_long(tokenizer, prompts, spec)
     for batch in batches(tokenizer, wanted, spec.batch_size):
         # Batches are cut the same way whenever the job runs, so a resumed job writes what it would have written.
         if all((prompt.pk, decoding.name, number) in done for prompt, decoding, number in batch):
@@ -37,7 +37,8 @@ def run(context: JobContext, spec: SampleSpec) -> None:
         written += len(batch)
         context.progress(written, len(wanted), f"{written:,} of {len(wanted):,} responses")
     with context.publish() as result:
-        result.update(model=version.name, responses=len(wanted), prompts=len(prompts))
+        kept = Response.objects.filter(job=context.job).count()
+        result.update(model=version.name, responses=kept, prompts=len(prompts))
 
 
 def prompts_of(context: JobContext, spec: SampleSpec) -> list[Prompt]:
@@ -53,12 +54,16 @@ def prompts_of(context: JobContext, spec: SampleSpec) -> list[Prompt]:
     return prompts
 
 
-def refuse_long(tokenizer: object, prompts: Sequence[Prompt], limit: int) -> None:
-    for prompt in prompts:
-        length = len(modeling.prompt_ids(tokenizer, prompt.messages))
+def refuse_long(tokenizer: object, prompts: Sequence[Prompt], spec: SampleSpec) -> None:
+    """What the model reads is measured: the prompt with the system prompt of its decoding."""
+    limit = spec.max_prompt_tokens
+    systems = {one.system: one.name for one in spec.decoding}
+    for (system, name), prompt in itertools.product(systems.items(), prompts):
+        length = len(modeling.prompt_ids(tokenizer, with_system(prompt.messages, system)))
         if length > limit:
+            added = f" with the system prompt of {name}" if system else ""
             raise JobError(
-                f"Prompt {prompt.key} has {length:,} tokens and max_prompt_tokens is {limit:,}. "
+                f"Prompt {prompt.key} has {length:,} tokens{added} and max_prompt_tokens is {limit:,}. "
                 "Raise the limit or leave the prompt out: a cut prompt is another question."
             )
 

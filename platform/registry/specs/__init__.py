@@ -1,11 +1,12 @@
 """The kinds of job and their settings. A new kind is a file here, a line in SPECS, and one in workers.jobs.JOBS."""
 
-from registry.specs.base import JobKind, Spec, SpecError, from_yaml, parse, ref_of, to_yaml
+from registry.specs.base import JobKind, Spec, SpecError, from_yaml, parse, read_yaml, ref_of, to_yaml
 from registry.specs.build_dataset import BuildDatasetSpec
 from registry.specs.judge import JudgeSpec
 from registry.specs.sample import Decoding, SampleSpec
 from registry.specs.train_dpo import TrainDpoSpec
 from registry.specs.train_reward import TrainRewardSpec
+from registry.specs.training import TrainingSpec
 
 SPECS: dict[str, JobKind] = {
     "build_dataset": JobKind(
@@ -28,5 +29,5 @@ SPECS: dict[str, JobKind] = {
 
 __all__ = [
     "SPECS", "BuildDatasetSpec", "Decoding", "JobKind", "JudgeSpec", "SampleSpec", "Spec", "SpecError",
-    "TrainDpoSpec", "TrainRewardSpec", "from_yaml", "parse", "ref_of", "to_yaml",
+    "TrainDpoSpec", "TrainRewardSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
 ]  # fmt: skip

@@ -1,22 +1,40 @@
 """What the specs of all kinds of job share. Torch-free: the web process validates and shows them."""
 
+import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 Precision = Literal["auto", "float32", "bfloat16"]
 """auto is bfloat16 where the machine multiplies in it, else float32."""
 
-Ref = Literal["policy", "reward", "dataset", "sample"]
+Ref = Literal["policy", "base", "reward", "dataset", "sample"]
+"""base is a policy that can be trained: one that is no adapter."""
+
+LARGEST_SEED = 2**63 - 1
+YAML_LIMIT = 100_000
+SHOWN = 80
+"""So much of a wrong value is repeated to the person who gave it."""
 
 
 class Spec(BaseModel):
     """Parameters of a job. Every field has a description that its page shows; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    usual: ClassVar[tuple[str, ...]] = ()
+    """What most people set. The form folds the other settings away; empty folds none."""
+
+    @field_validator("*")
+    @classmethod
+    def can_be_kept(cls, value: Any) -> Any:
+        """PostgreSQL keeps no NUL."""
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and "\x00" in text:
+                raise ValueError("it holds the character NUL, which cannot be kept")
+        return value
 
 
 @dataclass(frozen=True)
@@ -67,15 +85,21 @@ def problems_of(spec: type[Spec], error: ValidationError) -> dict[str, str]:
         where = ".".join(path) or "These settings"
         if item["type"] == "extra_forbidden":
             known = ", ".join(spec.model_fields)
-            sentence = f"There is no setting {where}. Known settings are {known}."
+            sentence = f"There is no setting {shown(where)}. Known settings are {known}."
         elif item["type"] == "missing":
             sentence = f"{where} is missing: {spec.model_fields[name].description}."
         else:
             message = item["msg"].removeprefix("Value error, ").rstrip(".")
             message = message[0].lower() + message[1:]
-            sentence = f"{where} is {item['input']!r}: {message}."
+            # What is wrong with a whole list or mapping is not seen better by repeating it.
+            given = "" if isinstance(item["input"], (list, dict)) else f" is {shown(repr(item['input']))}"
+            sentence = f"{where}{given}: {message}."
         problems[name] = f"{problems[name]} {sentence}" if name in problems else sentence
     return problems
+
+
+def shown(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def to_yaml(spec: Spec) -> str:
@@ -83,13 +107,39 @@ def to_yaml(spec: Spec) -> str:
     return yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def from_yaml(text: str) -> dict[str, Any]:
-    """YAML back to values; raises SpecError that names the line where it is not YAML or not a mapping."""
+class PlainLoader(yaml.SafeLoader):
+    """Takes no anchors: with them a few lines stand for gigabytes, or for a list that holds itself."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem="anchors are not followed, write the value again", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+
+def read_yaml(text: str, *, name: str = "") -> Any:
+    """What the YAML says; raises SpecError for setting `name` that names the line where it cannot be read."""
+    where = name or "the YAML"
+    if len(text) > YAML_LIMIT:
+        raise SpecError({name: f"Of {where} only {YAML_LIMIT:,} characters are read, and it has {len(text):,}."})
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, Loader=PlainLoader)
+        # It must also be possible to keep and to show it: half a character or 5,000 digits are not.
+        json.dumps(values, default=str, ensure_ascii=False).encode()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SpecError({"": f"Line {line} of the YAML cannot be read: {error.problem}."}) from error
+        raise SpecError({name: f"Line {line} of {where} cannot be read: {error.problem}."}) from error
+    except RecursionError as error:
+        raise SpecError({name: f"{where[0].upper()}{where[1:]} cannot be read: it is nested too deep."}) from error
+    except Exception as error:  # whatever a constructor raises for a value it cannot make: 2020-13-45, !!bool perhaps
+        reason = str(error).splitlines()[0] if str(error) else "a value in it is none"
+        raise SpecError({name: f"{where[0].upper()}{where[1:]} cannot be read: {shown(reason)}."}) from error
+    return values
+
+
+def from_yaml(text: str) -> dict[str, Any]:
+    """YAML back to settings; raises SpecError where it cannot be read or is not a mapping."""
+    values = read_yaml(text)
     if not isinstance(values, dict):
         raise SpecError({"": "The YAML is not a list of settings. Write one `name: value` a line."})
     return values

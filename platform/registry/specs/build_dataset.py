@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from registry.specs.base import Spec
+from registry.specs.base import LARGEST_SEED, Spec
 
 
 class BuildDatasetSpec(Spec):
@@ -23,4 +23,4 @@ class BuildDatasetSpec(Spec):
     held_out_share: float = Field(
         0.3, ge=0, le=0.9, description="share of the prompts kept away from training, whole prompts at a time"
     )
-    seed: int = Field(0, ge=0, description="decides which prompts are held out")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="decides which prompts are held out")

@@ -1,10 +1,10 @@
 """sample: write responses to prompts with a policy, at one or several decoding settings."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from registry.specs.base import Precision, Spec, ref
+from registry.specs.base import LARGEST_SEED, Precision, Spec, ref
 
 
 class Decoding(Spec):
@@ -19,6 +19,8 @@ class Decoding(Spec):
 
 
 class SampleSpec(Spec):
+    usual: ClassVar[tuple[str, ...]] = ("model", "dataset", "split", "decoding")
+
     model: str = ref("policy", "the policy that writes")
     dataset: str = ref("dataset", "take the prompts of this dataset; empty takes all of the project", default="")
     split: Literal["all", "train", "held_out"] = Field("held_out", description="which prompts of the dataset")
@@ -29,4 +31,15 @@ class SampleSpec(Spec):
     batch_size: int = Field(16, ge=1, le=512, description="sequences at once")
     max_prompt_tokens: int = Field(512, ge=16, le=32768, description="longer prompts are refused, not cut")
     precision: Precision = Field("auto", description="auto is bfloat16 where the machine is made for it")
-    seed: int = Field(0, ge=0, description="the same seed writes the same responses on the same machine")
+    seed: int = Field(
+        0, ge=0, le=LARGEST_SEED, description="the same seed writes the same responses on the same machine"
+    )
+
+    @field_validator("decoding")
+    @classmethod
+    def names_differ(cls, decoding: list[Decoding]) -> list[Decoding]:
+        """A response is known by its prompt, its decoding's name and its number: of two with one name, one is lost."""
+        names = [one.name for one in decoding]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"more than one is named {', '.join(twice)}. Give each a name of its own")
+        return decoding

@@ -1,6 +1,6 @@
 """train_dpo: fine-tune a policy directly on preference pairs."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -8,6 +8,8 @@ from registry.specs.training import TrainingSpec
 
 
 class TrainDpoSpec(TrainingSpec):
+    usual: ClassVar[tuple[str, ...]] = (*TrainingSpec.usual, "objective", "beta")
+
     objective: Literal["dpo", "ipo"] = Field("dpo", description="the loss on a pair")
     beta: float = Field(0.1, gt=0, le=10, description="how strongly the policy is held to its base")
     label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="share of the labels assumed to be wrong")

@@ -1,13 +1,18 @@
 """The settings that every kind of training shares."""
 
+import math
+from typing import ClassVar
+
 from pydantic import Field
 
-from registry.specs.base import Precision, Spec, ref
+from registry.specs.base import LARGEST_SEED, Precision, Spec, ref
 
 
 class TrainingSpec(Spec):
+    usual: ClassVar[tuple[str, ...]] = ("dataset", "base", "learning_rate", "epochs", "batch_size", "lora_rank")
+
     dataset: str = ref("dataset", "the pairs to learn from")
-    base: str = ref("policy", "the model to start from")
+    base: str = ref("base", "the model to start from")
     learning_rate: float = Field(1e-4, gt=0, le=1e-2, description="peak, after the warm-up")
     epochs: float = Field(1.0, gt=0, le=50, description="passes over the training pairs")
     batch_size: int = Field(8, ge=1, le=1024, description="pairs a step, over all micro-batches")
@@ -20,7 +25,15 @@ class TrainingSpec(Spec):
         0, ge=0, le=1000, description="adapter on the last so many layers only, which is faster; 0 takes all"
     )
     max_tokens: int = Field(512, ge=16, le=32768, description="pairs with a longer side are left out and counted")
-    eval_every: int = Field(20, ge=1, description="steps between measurements on the held-out pairs")
-    checkpoint_every: int = Field(20, ge=1, description="steps between checkpoints")
+    eval_every: int = Field(20, ge=1, le=1_000_000, description="steps between measurements on the held-out pairs")
+    checkpoint_every: int = Field(20, ge=1, le=1_000_000, description="steps between checkpoints")
     precision: Precision = Field("auto", description="of the frozen weights; what is trained is float32 always")
-    seed: int = Field(0, ge=0, description="order of the pairs and first weights of the adapter")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="order of the pairs and first weights of the adapter")
+
+    def steps(self, pairs: int) -> int:
+        """Optimiser steps over so many pairs; the last batch of an epoch may be small."""
+        return math.ceil(math.ceil(pairs / self.batch_size) * self.epochs)
+
+    def measurements(self, pairs: int) -> int:
+        """How often the held-out pairs are read: before the first step, every `eval_every` and after the last."""
+        return 1 + math.ceil(self.steps(pairs) / self.eval_every)
