@@ -1,8 +1,11 @@
-"""What is read of the feedback: progress, agreement, sides. Writes nothing."""
+"""What is read of the feedback: progress, agreement, sides. Writes nothing.
 
-from collections import defaultdict
-from dataclasses import dataclass
-from datetime import date, timedelta
+People and simulated raters are never one number without saying so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,9 @@ from accounts.models import Project, User
 from annotate.models import Feedback, Task
 
 BOOTSTRAP = 500
+ENOUGH_TASKS = 20
+"""With so many tasks that several people answered, agreement is theirs alone."""
+PEOPLE, SIMULATED = Feedback.Origin.HUMAN, Feedback.Origin.SIMULATED
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,21 @@ class Figure:
     low: float | None
     high: float | None
     n: int
+    simulated: bool = False
+    """Whether it tells of simulated raters instead of people."""
+
+
+@dataclass(frozen=True)
+class Day:
+    """Answers of one day, by who gave them."""
+
+    date: date
+    people: int
+    simulated: int
+
+    @property
+    def total(self) -> int:
+        return self.people + self.simulated
 
 
 def desk_progress(*, project: Project, annotator: User) -> dict[str, Any]:
@@ -35,55 +56,77 @@ def desk_progress(*, project: Project, annotator: User) -> dict[str, Any]:
 
 
 def progress(project: Project) -> dict[str, int]:
-    """Answers given and wanted over all tasks."""
+    """Answers given and wanted over all tasks; `simulated` of those given are by simulated raters."""
     sums = Task.objects.filter(project=project).aggregate(
         answered=Sum("answered", default=0), wanted=Sum("wanted", default=0), tasks=Count("pk")
     )
-    return {key: int(value) for key, value in sums.items()}
+    simulated = Feedback.current.filter(project=project, origin=SIMULATED).count()
+    return {key: int(value) for key, value in sums.items()} | {"simulated": simulated}
 
 
 def progress_by_language(project: Project) -> list[dict[str, Any]]:
+    """{lang, answered, wanted, simulated} of each language, the one with most tasks first."""
     rows = (
         Task.objects.filter(project=project)
         .values(lang=F("prompt__lang"))
         .annotate(answered=Sum("answered"), wanted=Sum("wanted"))
         .order_by("-wanted", "lang")
     )
-    return [dict(row) for row in rows]
+    votes = Feedback.current.filter(project=project, origin=SIMULATED)
+    simulated = dict(votes.order_by().values_list("task__prompt__lang").annotate(n=Count("pk")))
+    return [dict(row) | {"simulated": simulated.get(row["lang"], 0)} for row in rows]
 
 
-def answers_a_day(project: Project, *, days: int = 28) -> list[tuple[date, int]]:
+def answers_a_day(project: Project, *, days: int = 28) -> list[Day]:
     """The last `days` days up to today, empty days included."""
-    today = timezone.localdate()
-    first = today - timedelta(days=days - 1)
-    counts = dict(
-        Feedback.current.filter(project=project, created_at__date__gte=first)
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    first = midnight.date() - timedelta(days=days - 1)
+    given: dict[tuple[date, str], int] = {
+        (day, origin): n
+        for day, origin, n in Feedback.current.filter(
+            project=project, created_at__gte=timezone.make_aware(datetime.combine(first, time.min))
+        )
+        .order_by()
         .annotate(day=TruncDate("created_at"))
-        .values_list("day")
+        .values_list("day", "origin")
         .annotate(n=Count("pk"))
+    }
+    dates = (first + timedelta(days=i) for i in range(days))
+    return [Day(day, given.get((day, PEOPLE), 0), given.get((day, SIMULATED), 0)) for day in dates]
+
+
+def preference_counts(project: Project, origin: str) -> list[tuple[int, int, int]]:
+    """For each task with two raters or more of that origin, how many chose -1, 0 and 1 (both bad is 0)."""
+    rows = (
+        Feedback.current.filter(project=project, origin=origin, task__answered__gte=2)
+        .order_by()
+        .values("task_id")
+        .annotate(
+            below=Count("pk", filter=Q(preference__lt=0)), above=Count("pk", filter=Q(preference__gt=0)), n=Count("pk")
+        )
+        .filter(n__gte=2)
     )
-    return [(day, counts.get(day, 0)) for day in (first + timedelta(days=i) for i in range(days))]
-
-
-def preference_units(project: Project) -> list[list[int]]:
-    """For each task with two raters or more, the sides they chose: -1, 0 or 1 (both bad counts as a tie)."""
-    units: dict[int, list[int]] = defaultdict(list)
-    rows = Feedback.current.filter(project=project, task__answered__gte=2).values_list("task_id", "preference")
-    for task_id, preference in rows.iterator(chunk_size=10_000):
-        units[task_id].append(int(np.sign(preference or 0)))
-    return [sides for sides in units.values() if len(sides) > 1]
+    return [(below, n - below - above, above) for below, above, n in rows.values_list("below", "above", "n")]
 
 
 def agreement(project: Project, *, seed: int = 0) -> Figure:
-    """Krippendorff's alpha (nominal, sides) with a bootstrap interval over tasks."""
-    return alpha_with_interval(preference_units(project), seed=seed)
+    """Krippendorff's alpha (nominal, sides) with a bootstrap interval over tasks.
+
+    Of people where enough tasks have several of them, else of whoever shares more tasks; never of both together.
+    """
+    people, simulated = preference_counts(project, PEOPLE), []
+    if len(people) < ENOUGH_TASKS:
+        simulated = preference_counts(project, SIMULATED)
+    if len(simulated) > len(people):
+        return replace(alpha_with_interval(simulated, seed=seed), simulated=True)
+    return alpha_with_interval(people, seed=seed)
 
 
-def alpha_with_interval(units: list[list[int]], *, seed: int = 0) -> Figure:
-    """Nominal alpha of `units` (values of each unit, in -1, 0, 1); None where only one value was ever used."""
+def alpha_with_interval(units: Sequence[tuple[int, ...]], *, seed: int = 0) -> Figure:
+    """Nominal alpha of `units`, each how often its values were chosen; None where only one value was ever used."""
     if not units:
         return Figure(None, None, None, 0)
-    counts = np.array([[unit.count(value) for value in (-1, 0, 1)] for unit in units], dtype=float)
+    counts = np.array(units, dtype=float)
     rng = np.random.default_rng(seed)
     # Units with the same counts are interchangeable, so a resample is one multinomial draw over the distinct ones.
     distinct, weights = np.unique(counts, axis=0, return_counts=True)

@@ -1,5 +1,6 @@
 """The battles behind a number, one by one: the two texts, who won, and where the verdict is kept."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,14 @@ class Pair:
     second: str
     trained: frozenset[int]
     """Prompts that either was trained on: the leaderboard leaves their battles out, and so does the list."""
+    judges: Mapping[str, frozenset[int]]
+    """The same of each reward model that has judged the two."""
+
+    def left_out(self, voice: Voice | None = None) -> frozenset[int]:
+        """Prompts whose battles do not count in the eyes of that voice, or of any."""
+        if voice is None:
+            return self.trained.union(*self.judges.values())
+        return self.trained | self.judges.get(voice.reward_model, frozenset())
 
 
 def pair_named(project: Project, first: str, second: str) -> Pair:
@@ -91,8 +100,18 @@ def pair_named(project: Project, first: str, second: str) -> Pair:
             raise Unknown(f"There is no model “{name[:80]}” in this project.")
     if first == second:
         raise Unknown("Both sides are the same model. Choose two.")
-    trained = trained_prompts(project, {first, second}).values()
-    return Pair(project, first, second, frozenset[int]().union(*trained))
+    asked = Judgement.objects.filter(met(first, second), project=project, judge_kind=Judgement.Judge.REWARD_MODEL)
+    judges = set(asked.values_list("judge_name", flat=True).distinct())
+    trained = trained_prompts(project, {first, second} | judges)
+    own = frozenset[int]().union(*(trained.get(name, ()) for name in (first, second)))
+    return Pair(project, first, second, own, {name: frozenset(trained[name]) for name in judges & trained.keys()})
+
+
+def met(first: str, second: str) -> Q:
+    """Judgements of these two models, whichever comes first."""
+    return Q(first__model__name=first, second__model__name=second) | Q(
+        first__model__name=second, second__model__name=first
+    )
 
 
 def voices_of(pair: Pair) -> dict[Voice, int]:
@@ -106,12 +125,12 @@ def voices_of(pair: Pair) -> dict[Voice, int]:
 
 
 def judgements(pair: Pair) -> QuerySet[Judgement]:
-    either = Q(first__model__name=pair.first, second__model__name=pair.second) | Q(
-        first__model__name=pair.second, second__model__name=pair.first
-    )
-    return newest_verdicts(Judgement.objects.filter(either, project=pair.project)).exclude(
-        first__prompt__in=pair.trained
-    )
+    found = Judgement.objects.filter(met(pair.first, pair.second), project=pair.project)
+    found = newest_verdicts(found).exclude(first__prompt__in=pair.trained)
+    for name, prompts in pair.judges.items():
+        kind = Judgement.Judge.REWARD_MODEL
+        found = found.exclude(judge_kind=kind, judge_name=name, first__prompt__in=prompts - pair.trained)
+    return found
 
 
 def votes(pair: Pair) -> QuerySet[Any]:

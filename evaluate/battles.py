@@ -54,8 +54,18 @@ class Voice:
         return KIND_WORDS[self.kind]
 
     @property
+    def full(self) -> str:
+        """The label with what it is, where that is not said beside it: "rm-01 (reward model)"."""
+        return f"{self.name} ({self.kind_words})" if self.name else self.label
+
+    @property
     def is_judge(self) -> bool:
         return bool(self.name)
+
+    @property
+    def reward_model(self) -> str:
+        """The name of the model that judges, or nothing."""
+        return self.name if self.kind == Judgement.Judge.REWARD_MODEL else ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,7 @@ class Battles:
     """Characters; zeros unless lengths were asked for."""
     second_length: NDArray[np.int64]
     trained: int = 0
-    """Battles that were left out because a model in them was trained on the prompt."""
+    """Battles that were left out because a model in them, or the judge, was trained on the prompt."""
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -178,15 +188,17 @@ def names(values: Sequence[str | None]) -> NDArray:
 
 
 def held_out(project: Project, battles: Sequence[Battles]) -> list[Battles]:
-    """Leave out the battles on prompts that either model was trained on: what was learnt by heart is no skill."""
-    trained = trained_prompts(project, {str(name) for one in battles for name in {*one.first, *one.second}})
+    """Leave out the battles on prompts that either model was trained on, or the reward model that judges them: what
+    was learnt by heart is no skill."""
+    models = {str(name) for one in battles for name in {*one.first, *one.second}}
+    trained = trained_prompts(project, models | {name for one in battles if (name := one.voice.reward_model)})
     if not trained:
         return list(battles)
     kept = []
     for one in battles:
-        rows = zip(one.first, one.second, one.prompt.tolist(), strict=True)
+        rows, judge = zip(one.first, one.second, one.prompt.tolist(), strict=True), one.voice.reward_model
         fair = np.array(
-            [prompt not in trained.get(a, ()) and prompt not in trained.get(b, ()) for a, b, prompt in rows], dtype=bool
+            [not any(prompt in trained.get(name, ()) for name in (a, b, judge)) for a, b, prompt in rows], dtype=bool
         )
         kept.append(one.where(fair, trained=int((~fair).sum())))
     return kept

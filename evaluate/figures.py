@@ -5,19 +5,21 @@ from typing import Any
 from accounts.models import Project
 from evaluate.leaderboard import headline
 from evaluate.stats import Estimate, accuracy_of
-from registry.models import ModelVersion
+from registry.models import Job, ModelVersion
 
 Figures = dict[str, Any]
 
 
-def demo_report(project: Project) -> Figures:
+def demo_report(project: Project, *, reward: ModelVersion | None = None, job: Job | None = None) -> Figures:
     """{reward_accuracy, win_rate, win_rate_by_judge, ...}, each {value, low, high, n, clusters}; None where not done.
 
-    reward_accuracy is the newest reward model's on held-out pairs. win_rate is that of the newest judge job's first
-    model by the reward model (or its only judge); win_rate_by_judge has all, by the voice's key.
+    reward_accuracy is that of `reward` on held-out pairs. win_rate is that of the first model of `job`, a judge job,
+    by the reward model (or its only judge); win_rate_by_judge has all, by the voice's key. Both are the newest ones of
+    the project unless they are given.
     """
-    reward = ModelVersion.objects.filter(project=project, role=ModelVersion.Role.REWARD).order_by("-pk").first()
-    found = headline(project)
+    newest = ModelVersion.objects.filter(project=project, role=ModelVersion.Role.REWARD).order_by("-pk")
+    reward = reward or newest.first()
+    found = headline(project, job=job)
     return {
         "reward_model": reward.name if reward else None,
         "reward_accuracy": reward_accuracy(reward) if reward else None,

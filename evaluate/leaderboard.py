@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 from django.urls import reverse
 
 from accounts.models import Project
@@ -25,7 +25,7 @@ class Board:
     pairs: dict[tuple[str, str], Estimate]
     """Win rate of the first against the second, both ways round."""
     trained: int
-    """Battles left out because a model in them was trained on the prompt."""
+    """Battles left out because a model in them, or the judge, was trained on the prompt."""
 
     @property
     def battles(self) -> int:
@@ -43,7 +43,7 @@ class Board:
 
 
 def boards(project: Project) -> list[Board]:
-    """A board a voice that has battles between different models, on prompts that neither was trained on."""
+    """A board a voice that has battles between different models, on prompts that none of them was trained on."""
     found = held_out(project, [*voted(project), *judged(project)])
     anchor = anchor_of(project, found)
     return [board(battles, anchor=anchor) for battles in found]
@@ -63,8 +63,9 @@ def anchor_of(project: Project, found: list[Battles]) -> str:
 def board(battles: Battles, *, anchor: str) -> Board:
     names = sorted({*battles.first, *battles.second})
     ratings = bradley_terry(
-        battles.first.tolist(), battles.second.tolist(), battles.outcome, anchor=anchor if anchor in names else ""
-    )
+        battles.first.tolist(), battles.second.tolist(), battles.outcome, clusters=battles.prompt,
+        anchor=anchor if anchor in names else "",
+    )  # fmt: skip
     rates = {name: clustered_win_rate(*battles.of(name)) for name in names}
     met = {frozenset(pair) for pair in zip(battles.first, battles.second, strict=True)}
     pairs: dict[tuple[str, str], Estimate] = {}
@@ -108,20 +109,21 @@ class Headline:
     @property
     def main(self) -> Verdict:
         """The reward model's verdict where there is one: a project with people in it has no hidden preference."""
-        return next((one for one in self.verdicts if one.voice.kind == "reward_model"), self.verdicts[0])
+        known = [one for one in self.verdicts if one.rate.defined] or self.verdicts
+        return next((one for one in known if one.voice.kind == "reward_model"), known[0])
 
     @property
     def sentence(self) -> str:
         return finding(self.first, self.second, self.main.rate)
 
 
-def headline(project: Project) -> Headline | None:
-    """The newest finished judge job's win rate of its first model against its second, by each judge.
+def headline(project: Project, *, job: Job | None = None) -> Headline | None:
+    """A finished judge job's win rate of its first model against its second, by each judge; of the newest by default.
 
-    Only battles on prompts that neither model was trained on count. None before there is such a job, or when it
-    compared a model with itself.
+    Only battles on prompts that neither model was trained on, nor the judge, count. None before there is such a job;
+    one that compared a model with itself is none.
     """
-    job = newest_judge_job(project)
+    job = job or newest_judge_job(project)
     found = judged(project, job=job) if job else []
     if job is None or not found:
         return None
@@ -135,13 +137,12 @@ def headline(project: Project) -> Headline | None:
 
 
 def newest_judge_job(project: Project) -> Job | None:
+    """Of those that compared two different models."""
+    verdicts = Judgement.objects.filter(
+        job=OuterRef("pk"), first__model__isnull=False, second__model__isnull=False
+    ).exclude(first__model=F("second__model"))
     return (
-        Job.objects.filter(
-            Exists(Judgement.objects.filter(job=OuterRef("pk"))),
-            project=project,
-            kind="judge",
-            status=Job.Status.SUCCEEDED,
-        )
+        Job.objects.filter(Exists(verdicts), project=project, kind="judge", status=Job.Status.SUCCEEDED)
         .select_related("project")
         .order_by("-pk")
         .first()

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from django.db.models import Count
 from django.utils.translation import get_language_info
 
-from accounts.models import Project
+from accounts.models import Project, User
 from annotate import quality
-from annotate.models import Task
-from annotate.quality import Figure
+from annotate.models import Prompt, Task
+from annotate.quality import Day, Figure
 from evaluate.leaderboard import Headline, headline
-from evaluate.steps import Loop, next_step
+from evaluate.steps import Loop, next_step, page
 from registry.models import Dataset, Job, ModelVersion
 
 RECENT_JOBS = 100
@@ -37,8 +36,9 @@ class Need:
 class Overview:
     answered: int
     wanted: int
-    today: int
-    days: list[tuple[date, int]]
+    simulated: int
+    """Answers by simulated raters, of those that were given."""
+    days: list[Day]
     languages: list[dict[str, Any]]
     agreement: Figure
     headline: Headline | None
@@ -51,6 +51,10 @@ class Overview:
     @property
     def share(self) -> float | None:
         return self.answered / self.wanted if self.wanted else None
+
+    @property
+    def today(self) -> Day:
+        return self.days[-1]
 
     @property
     def runs(self) -> int:
@@ -69,11 +73,10 @@ class Overview:
         return sum(model.role == ModelVersion.Role.REWARD for model in self.models)
 
 
-def overview(project: Project) -> Overview:
-    """Everything on the page, in about ten queries whatever the size of the project."""
+def overview(project: Project, *, user: User | None = None) -> Overview:
+    """Everything on the page, in about ten queries whatever the size of the project. `user` is who looks at it."""
     languages = [row | {"name": language_name(row["lang"])} for row in quality.progress_by_language(project)]
-    answered, wanted = (sum(int(row[name]) for row in languages) for name in ("answered", "wanted"))
-    days = quality.answers_a_day(project)
+    answered, wanted, simulated = (sum(row[name] for row in languages) for name in ("answered", "wanted", "simulated"))
     jobs = list(Job.objects.filter(project=project).select_related("dataset").order_by("-pk")[:RECENT_JOBS])
     models = list(ModelVersion.objects.filter(project=project).select_related("dataset").order_by("-pk"))
     datasets = list(Dataset.objects.filter(project=project).order_by("-pk"))
@@ -81,19 +84,22 @@ def overview(project: Project) -> Overview:
         one.project = project  # type: ignore[attr-defined]  # their addresses need it, and it is at hand
     counts = Job.objects.filter(project=project).order_by().values_list("status").annotate(n=Count("pk"))
     flagged = Task.objects.filter(project=project, flagged=True).count()
-    step = next_step(Loop(project, answered, wanted, datasets, models, jobs))
-    needs = [*failures(jobs), *([moderate(flagged)] if flagged else []), *under_way(jobs)]
+    prompts = bool(wanted) or Prompt.objects.filter(project=project).exists()
+    step = next_step(Loop(project, answered, wanted, datasets, models, jobs, prompts=prompts))
+    needs = [*failures(jobs), *([moderate(flagged, user)] if flagged else []), *under_way(jobs)]
     if step:
         needs.append(Need("queued", "next", "", step.text, step.act, step.url))
     return Overview(
-        answered=answered, wanted=wanted, today=days[-1][1], days=days, languages=languages,
-        agreement=quality.agreement(project), headline=headline(project), models=models, datasets=datasets,
-        jobs=jobs, job_counts=dict(counts), needs=needs,
+        answered=answered, wanted=wanted, simulated=simulated, days=quality.answers_a_day(project),
+        languages=languages, agreement=quality.agreement(project), headline=headline(project), models=models,
+        datasets=datasets, jobs=jobs, job_counts=dict(counts), needs=needs,
     )  # fmt: skip
 
 
 def language_name(tag: str) -> str:
     """Spanish for es; a tag without a known name stays as it is."""
+    if not tag:
+        return "no language"
     try:
         return str(get_language_info(tag)["name"])
     except KeyError:
@@ -115,9 +121,13 @@ def first_sentence(error: str) -> str:
     return line.split(". ")[0].rstrip(".")[:140] or "stopped without a word"
 
 
-def moderate(flagged: int) -> Need:
-    tasks = "task waits" if flagged == 1 else "tasks wait"
-    return Need("warn", "flagged", "", f"{flagged:,} {tasks} for a moderator")
+def moderate(flagged: int, user: User | None) -> Need:
+    """Flags are cleared in the site's admin: who may, is led there."""
+    tasks = "task is" if flagged == 1 else "tasks are"
+    text = f"{flagged:,} {tasks} given to nobody until a site admin has looked"
+    may = user is not None and user.is_staff and user.has_perm("annotate.change_task")
+    url = page("admin:annotate_task_changelist") if may else ""
+    return Need("warn", "flagged", "", text, "Look", f"{url}?flagged__exact=1" if url else "")
 
 
 def under_way(jobs: Sequence[Job]) -> list[Need]:

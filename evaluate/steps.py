@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from accounts.models import Project
 from registry.models import Dataset, Job, ModelVersion
@@ -22,6 +22,8 @@ class Loop:
     datasets: Sequence[Dataset]
     models: Sequence[ModelVersion]
     jobs: Sequence[Job]
+    prompts: bool = True
+    """Whether there is any."""
 
     def newest(self, role: str, *, trained: bool = False) -> ModelVersion | None:
         return next((one for one in self.models if one.role == role and (one.parent_id or not trained)), None)
@@ -38,7 +40,7 @@ class Step:
     """What to do next, why, and the page that does it."""
 
     kind: str
-    """The kind of job that does it, or annotate."""
+    """The kind of job that does it, or what people do: prompts, tasks, annotate."""
     text: str
     act: str
     url: str
@@ -56,15 +58,35 @@ def launch(loop: Loop, kind: str, **values: str) -> str:
     return f"{url}?{urlencode(values)}" if values else url
 
 
+def page(name: str, *args: str) -> str:
+    """The address of a page that a site need not have, or nothing."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
+
+
 def collecting_step(loop: Loop) -> Step | None:
     slug = loop.project.slug
     if not loop.wanted:
-        return Step("sample", "There are no tasks yet: let a model answer prompts", "Sample", launch(loop, "sample"))
+        return asking_step(loop)
     if not loop.answered:
         return Step("annotate", "Nobody has answered a task yet", "Annotate", reverse("annotate", args=[slug]))
     if not loop.datasets:
         return Step("build_dataset", "The answers are in no dataset yet", "Build", reverse("dataset-new", args=[slug]))
     return None
+
+
+def asking_step(loop: Loop) -> Step:
+    """From nothing to tasks: prompts, answers to them, and people who are asked to compare those."""
+    slug = loop.project.slug
+    if not loop.prompts:
+        return Step("prompts", "There are no prompts yet", "Add prompts", page("prompts-new", slug))
+    if answers := loop.done("sample"):
+        newest = answers[0].name
+        text = f"{newest} has answered the prompts, and nobody was asked about the answers yet"
+        return Step("tasks", text, "Ask people to compare", page("tasks-new", slug, newest))
+    return Step("sample", "There are no tasks yet: let a model answer prompts", "Sample", launch(loop, "sample"))
 
 
 def training_step(loop: Loop) -> Step | None:

@@ -62,7 +62,7 @@ def others(user: User, memberships: list[Membership]) -> list[Project]:
 def project(request: HttpRequest, project: Project) -> HttpResponse:
     if not can_research(member(request), project):
         return annotator_home(request, project)
-    found = overview(project)
+    found = overview(project, user=member(request))
     context = {
         "project": project,
         "overview": found,
@@ -149,7 +149,7 @@ def battles_context(project: Project, asked: dict[str, str]) -> dict[str, Any]:
     pair = battle_list.pair_named(project, asked["first"], asked["second"])
     voices = battle_list.voices_of(pair)
     if not voices:
-        return {"page": None, "trained": len(pair.trained)}
+        return {"page": None, "trained": len(pair.left_out())}
     voice = battle_list.voice_named(asked["judge"]) if asked["judge"] else next(iter(voices))
     if voice not in voices:
         raise battle_list.Unknown(f"{voice.label} has decided no battle between {pair.first} and {pair.second}.")
@@ -160,7 +160,7 @@ def battles_context(project: Project, asked: dict[str, str]) -> dict[str, Any]:
         "page": battle_list.page_of(pair, voice=voice, page=asked["page"]),
         "rate": rate,
         "sentence": finding(pair.first, pair.second, rate),
-        "trained": len(pair.trained),
+        "trained": len(pair.left_out(voice)),
     }
 
 

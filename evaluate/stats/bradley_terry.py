@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import erfc, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluate.stats.win_rate import checked
+from evaluate.stats.estimate import CONFIDENCE_Z
+from evaluate.stats.win_rate import FEW_CLUSTERS, checked, codes
 
 SCALE = 400 / np.log(10)
 """Rating points a unit of log-odds: 400 points are odds of 10 to 1."""
@@ -14,6 +16,7 @@ CENTRE = 1000.0
 PRIOR = 0.5
 DRAWS = 500
 STEPS = 200
+PART = 50
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ def bradley_terry(
     seconds: Sequence[str],
     outcomes: ArrayLike,
     *,
+    clusters: Sequence[object] | NDArray | None = None,
     anchor: str = "",
     prior: float = PRIOR,
     draws: int = DRAWS,
@@ -54,49 +58,135 @@ def bradley_terry(
     firsts, seconds: (battles,), names; outcomes: (battles,), 1 where the first won, 0.5 a tie. The anchor has 1,000
     points, the others are read against it; without an anchor the mean is 1,000.
 
-    Each pair that met is given `prior` wins a side on top (Haldane's and Anscombe's half): a model that won every
-    battle has no maximum-likelihood rating, and this keeps it finite while hardly moving the others. With prior=0
-    such a model is a `problem`.
+    Each pair that met is given `prior` wins a side on top (Haldane's and Anscombe's half), which keeps a model that
+    won every battle finite while hardly moving the others. With prior=0 such a model is a `problem`.
 
-    Intervals: 2.5 and 97.5 percentiles over `draws` multinomial resamples of the unique (pair, outcome) counts, as
-    Chatbot Arena does (Chiang et al. 2024). That takes battles as independent. draws=0 gives none (low = high).
+    Intervals: 95%, from `draws` resamples of whole clusters; clusters: (battles,), the prompt of each battle, so that
+    four samples of one prompt are not four facts. None takes battles as independent, as Chatbot Arena does (Chiang et
+    al. 2024). Where a resample says nothing, they are Wald's at least. draws=0 gives none (low = high).
     """
     if prior == 0 and draws:
         raise ValueError("Resamples can lack a win on either side: give a prior above 0, or draws=0.")
     scores = checked(outcomes)
+    if clusters is not None and len(clusters) != scores.size:
+        raise ValueError(f"{scores.size} outcomes and {len(clusters)} clusters: give one cluster an outcome.")
     names = sorted({*firsts, *seconds})
     if not names:
         return Ratings((), anchor, 0, problem="There are no battles yet.")
+    pairs = paired(names, firsts, seconds)
+    counted, kind = tally(pairs, scores)
+    groups = tuple(tuple(names[i] for i in group) for group in components(len(names), counted[:, :2].astype(int)))
+    if problem := unratable(groups, names, counted, anchor=anchor, prior=prior):
+        return Ratings((), anchor, scores.size, problem, groups)
+    origin = names.index(anchor) if anchor else None
+    strength = solve(wins_of(counted, np.bincount(kind)[None, :], len(names), prior))
+    values = low = high = CENTRE + SCALE * centred(strength, origin)[0]
+    if draws:
+        cluster = None if clusters is None else codes(clusters)
+        sampled = wins_of(counted, resamples(kind, cluster, draws=draws, seed=seed), len(names), prior)
+        points = CENTRE + SCALE * centred(solve(sampled, start=strength), origin)
+        found = evidence(pairs, scores, np.arange(scores.size) if cluster is None else cluster, len(names))
+        low, high = np.percentile(points, tails(found.units), axis=0)
+        wide = widths(strength[0], found, prior=prior, origin=origin)
+        low, high = np.minimum(low, values - wide), np.maximum(high, values + wide)
+    rows = rated(names, np.stack([values, low, high], axis=1), np.bincount(pairs.reshape(-1), minlength=len(names)))
+    return Ratings(rows, anchor, scores.size, groups=groups)
+
+
+def paired(names: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]) -> NDArray:
+    """(battles, 2), the places of both in `names`."""
     place = {name: i for i, name in enumerate(names)}
     pairs = np.array([[place[a], place[b]] for a, b in zip(firsts, seconds, strict=True)])
     if (pairs[:, 0] == pairs[:, 1]).any():
         raise ValueError("A model cannot be rated by battles with itself. Leave those out.")
-    counted, counts = tally(pairs, scores)
-    groups = tuple(tuple(names[i] for i in group) for group in components(len(names), counted[:, :2].astype(int)))
-    if problem := unratable(groups, names, counted, anchor=anchor, prior=prior):
-        return Ratings((), anchor, scores.size, problem, groups)
-    origin = place.get(anchor)
-    values = CENTRE + SCALE * centred(solve(wins_of(counted, counts[None, :], len(names), prior)), origin)[0]
-    low = high = values
-    if draws:
-        resampled = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=draws)
-        sampled = CENTRE + SCALE * centred(solve(wins_of(counted, resampled, len(names), prior)), origin)
-        low, high = np.percentile(sampled, [2.5, 97.5], axis=0)
-    fought = np.bincount(pairs.reshape(-1), minlength=len(names))
+    return pairs
+
+
+def rated(names: Sequence[str], points: NDArray, fought: NDArray) -> tuple[Rating, ...]:
+    """Rows, best first, from (models, 3) values and bounds; an interval holds its value."""
     rows = [
-        Rating(name, float(values[i]), min(float(low[i]), float(values[i])), max(float(high[i]), float(values[i])),
-               int(fought[i]))
-        for i, name in enumerate(names)
-    ]  # fmt: skip
-    return Ratings(tuple(sorted(rows, key=lambda row: (-row.value, row.model))), anchor, scores.size, groups=groups)
+        Rating(name, value, min(low, value), max(high, value), count)
+        for name, (value, low, high), count in zip(names, points.tolist(), fought.tolist(), strict=True)
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.value, row.model)))
 
 
 def tally(pairs: NDArray, scores: NDArray) -> tuple[NDArray, NDArray]:
-    """Distinct (lower model, higher model, outcome for the lower) and how often each occurred."""
+    """Distinct (lower model, higher model, outcome for the lower), and which of them each battle is."""
     swapped = pairs[:, 0] > pairs[:, 1]
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     rows = np.stack([low, high, np.where(swapped, 1 - scores, scores)], axis=1)
-    return np.unique(rows, axis=0, return_counts=True)
+    counted, kind = np.unique(rows, axis=0, return_inverse=True)
+    return counted, kind.reshape(-1)
+
+
+def resamples(kind: NDArray, cluster: NDArray | None, *, draws: int, seed: int) -> NDArray:
+    """Counts of each kind of battle in `draws` resamples of whole clusters. (battles,) each -> (draws, kinds).
+
+    Clusters with the same counts are interchangeable, so a resample is one multinomial draw over the distinct ones.
+    """
+    kinds = int(kind.max()) + 1
+    if cluster is None:
+        patterns, times = np.eye(kinds, dtype=np.int64), np.bincount(kind)
+    else:
+        cells = np.bincount(cluster * kinds + kind, minlength=(int(cluster.max()) + 1) * kinds)
+        patterns, times = np.unique(cells.reshape(-1, kinds), axis=0, return_counts=True)
+    rng, share = np.random.default_rng(seed), times / times.sum()
+    # A part at a time: a draw has a number for each pattern, and there can be as many of those as prompts.
+    parts = [min(PART, draws - begin) for begin in range(0, draws, PART)]
+    return np.concatenate([rng.multinomial(times.sum(), share, size=part) @ patterns for part in parts])
+
+
+def tails(units: int) -> tuple[float, float]:
+    """The percentiles that make a 95% interval of `units` resampled units: 2.5 and 97.5, and further out for few.
+
+    A resample of n units spreads by (n - 1) / n too little and knows nothing of Student's t; the percentiles are
+    moved by both (Hesterberg 2015, expanded percentiles).
+    """
+    free, z = max(units - 1, 1), CONFIDENCE_Z
+    student = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+    tail = 50 * erfc(student * sqrt((free + 1) / free / 2))
+    return tail, 100 - tail
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How much is behind the ratings, in units that are independent: prompts, or battles."""
+
+    units: int
+    met: NDArray
+    """(models, models), the units that each pair met on."""
+    silent: NDArray
+    """(models,), whether a resample of units says nothing of the model."""
+
+
+def evidence(pairs: NDArray, scores: NDArray, unit: NDArray, models: int) -> Evidence:
+    """A resample says nothing of models with fewer than FEW_CLUSTERS units, or with the same mean in each: one that
+    won all its battles wins them in every resample too."""
+    units = int(unit.max()) + 1
+    met = np.unique((pairs.min(axis=1) * models + pairs.max(axis=1)) * units + unit) // units
+    above = np.bincount(met, minlength=models**2).reshape(models, models)
+    cell, index = np.unique(np.concatenate([pairs[:, 0], pairs[:, 1]]) * units + np.tile(unit, 2), return_inverse=True)
+    mean = np.bincount(index, weights=np.concatenate([scores, 1 - scores])) / np.bincount(index)
+    owner = cell // units
+    spread = [np.ptp(mean[owner == model]) for model in range(models)]
+    few = np.bincount(owner, minlength=models) < FEW_CLUSTERS
+    return Evidence(units, above + above.T, few | (np.array(spread) == 0))
+
+
+def widths(strength: NDArray, found: Evidence, *, prior: float, origin: int | None) -> NDArray:
+    """What each interval extends to either side at least, in points: Wald's where resamples are silent, else 0.
+
+    Wald's is by the Fisher information of the battles with each unit counted once, however many samples it has.
+    """
+    silent = found.silent
+    chance = 1 / (1 + np.exp(strength[None, :] - strength[:, None]))
+    weight = (found.met + 2 * prior * (found.met > 0)) * chance * (1 - chance)
+    variance = np.linalg.pinv(np.diag(weight.sum(axis=1)) - weight, hermitian=True)
+    own = np.diag(variance)
+    if origin is not None:  # every gap to a silent anchor is as uncertain as the anchor
+        own, silent = own + own[origin] - 2 * variance[origin], silent | silent[origin]
+    return np.where(silent, SCALE * CONFIDENCE_Z * np.sqrt(np.maximum(own, 0)), 0.0)
 
 
 def wins_of(counted: NDArray, counts: NDArray, models: int, prior: float) -> NDArray:
@@ -112,15 +202,15 @@ def wins_of(counted: NDArray, counts: NDArray, models: int, prior: float) -> NDA
     return wins
 
 
-def solve(wins: NDArray) -> NDArray:
+def solve(wins: NDArray, *, start: NDArray | None = None) -> NDArray:
     """Log-strengths of each draw by Newton's method, all draws at once; the first model is at 0.
 
-    wins: (draws, models, models). Returns (draws, models). The likelihood is concave and, on a connected graph
-    with a prior, has one maximum.
+    wins: (draws, models, models); start: (1, models), where to begin. Returns (draws, models). The likelihood is
+    concave and, on a connected graph with a prior, has one maximum.
     """
     draws, models, _ = wins.shape
     games = wins + wins.transpose(0, 2, 1)
-    strength = np.zeros((draws, models))
+    strength = np.zeros((draws, models)) if start is None else np.repeat(start, draws, axis=0)
     if models == 1:
         return strength
     for _ in range(STEPS):

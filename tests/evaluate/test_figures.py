@@ -33,3 +33,18 @@ def test_the_win_rate_is_the_headlines(project, world, base, tuned):
     assert report["win_rate"]["value"] == 0.75
     assert report["win_rate_by_judge"]["hidden_preference:concise"]["value"] == 0.5
     assert (report["first"], report["second"]) == ("dpo-01", "base")
+
+
+def test_a_caller_can_name_the_reward_model_and_the_job(project, world, base, tuned):
+    reward = world.model("rm-01", role="reward", metrics={"accuracy": {"value": 0.8}})
+    job = world.compared([1.0] * 4, first=tuned, second=base)
+    world.model("rm-02", role="reward", metrics={"accuracy": {"value": 0.1}})
+    world.compared([0.0] * 4, first=tuned, second=base)
+    report = demo_report(project, reward=reward, job=job)
+    assert (report["reward_model"], report["reward_accuracy"]["value"], report["win_rate"]["value"]) == (
+        "rm-01",
+        0.8,
+        1,
+    )
+    newest = demo_report(project)
+    assert (newest["reward_model"], newest["win_rate"]["value"]) == ("rm-02", 0)

@@ -3,7 +3,7 @@
 import pytest
 
 from evaluate.battles import Voice, judged, voted
-from evaluate.leaderboard import boards, finding, headline
+from evaluate.leaderboard import boards, finding, findings, headline
 from evaluate.stats import Estimate
 
 
@@ -99,6 +99,56 @@ def test_training_of_a_parent_counts_too(project, world, base, tuned):
     world.judgement(world.job("judge"), world.response(learnt, child), world.response(learnt, base), 1.0)
     (board,) = boards(project)
     assert (board.battles, board.trained) == (0, 1)
+
+
+def learnt_prompt(world, base, model):
+    """A prompt in the training split of the model's dataset."""
+    prompt = world.prompt()
+    task = world.task(world.response(prompt, base, "a"), world.response(prompt, base, "b"))
+    world.trained_on(model, world.vote(task, 1))
+    return prompt
+
+
+def test_a_reward_model_is_no_judge_of_prompts_that_it_was_trained_on(project, world, base, tuned):
+    parent = world.model("rm-00", role="reward", parent=base)
+    reward = world.model("rm-01", role="reward", parent=parent)
+    job = world.compared([0.0, 1.0, 1.0], first=tuned, second=base)
+    for model in (reward, parent):
+        prompt = learnt_prompt(world, base, model)
+        one, two = world.response(prompt, tuned), world.response(prompt, base)
+        world.judgement(job, one, two, 1.0)
+        world.judgement(job, one, two, 1.0, judge="concise", kind="hidden_preference")
+    board = board_of(project, "reward_model:rm-01")
+    assert (board.battles, board.trained) == (3, 2)
+    assert board_of(project, "hidden_preference:concise").battles == 2, "a preference learns nothing"
+    assert headline(project).main.rate.n == 3
+
+
+def test_the_headline_prefers_a_judge_that_has_fair_battles(project, world, base, tuned):
+    prompt = learnt_prompt(world, base, world.model("rm-01", role="reward"))
+    job, one, two = world.job("judge"), world.response(prompt, tuned), world.response(prompt, base)
+    world.judgement(job, one, two, 1.0)
+    assert "no held-out battle yet" in headline(project).sentence
+    world.judgement(job, one, two, 1.0, judge="concise", kind="hidden_preference")
+    assert headline(project).main.voice.name == "concise"
+
+
+def test_several_samples_of_a_prompt_are_one_fact_for_the_ratings(project, world, base, tuned):
+    other, job = world.model("dpo-02", parent=base), world.job("judge")
+    for _ in range(2):
+        prompt = world.prompt()
+        for _ in range(20):
+            for model in (tuned, other):
+                world.judgement(job, world.response(prompt, model), world.response(prompt, base), 1.0)
+    (board,) = boards(project)
+    assert board.battles == 80
+    assert findings(board) == "No model is above base with certainty."
+
+
+def test_a_model_that_was_compared_with_itself_is_no_headline(project, world, base, tuned):
+    job = world.compared([1.0] * 3, first=tuned, second=base)
+    world.compared([0.5] * 3, first=base, second=base)
+    assert headline(project).job == job
 
 
 def test_the_headline_is_the_newest_finished_judge_job_by_each_judge(project, world, base, tuned):

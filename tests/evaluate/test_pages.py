@@ -99,7 +99,7 @@ def test_annotators_see_their_own_progress_and_no_model(annotator_client, annota
 
 def test_an_empty_project_says_what_comes_first(researcher_client):
     page = text_of(researcher_client.get("/p/helpful/"))
-    assert "There are no tasks yet: let a model answer prompts" in page
+    assert "There are no prompts yet" in page
     assert "No answers in the last four weeks" in page
     assert "Who wins is not known yet" in page
 
@@ -144,6 +144,46 @@ def test_simulated_votes_are_labelled(researcher_client, fought):
     page = text_of(researcher_client.get("/p/helpful/leaderboard/?judge=simulated"))
     assert "Simulated raters are not people" in page
     assert '<span class="tag">simulated</span>' in text_of(researcher_client.get("/p/helpful/bias/"))
+
+
+def test_the_project_home_says_which_answers_are_simulated(researcher_client, annotator_client, fought):
+    page = text_of(researcher_client.get("/p/helpful/"))
+    assert "14 of them simulated; 100% done, 14 by people today" in page
+    assert "; 14 by people, 14 by simulated raters" in page
+    assert '<th scope="col" class="n">Simulated</th>' in page
+    assert "14 battles by rm-01 (reward model)" in page
+    assert "14 of them simulated" in text_of(annotator_client.get("/p/helpful/"))
+
+
+def test_a_home_of_people_alone_says_nothing_of_simulation(researcher_client, world, base):
+    prompt = world.prompt()
+    world.vote(world.task(world.response(prompt, base, "a"), world.response(prompt, base, "b"), wanted=2), 1)
+    page = text_of(researcher_client.get("/p/helpful/"))
+    assert "50% done, 1 today" in page
+    assert "of them simulated" not in page
+    assert "by simulated raters" not in page
+
+
+def test_languages_have_names(researcher_client, world, base):
+    for lang in ("en", "ar", "zh-Hans", "tlh", "pt-BR", ""):
+        prompt = world.prompt(lang=lang)
+        world.task(world.response(prompt, base, "a"), world.response(prompt, base, "b"))
+    page = text_of(researcher_client.get("/p/helpful/"))
+    for name in ("English", "Arabic", "Chinese", "tlh", "Portuguese", "no language"):
+        assert f'<th scope="row" class="plain">{name}' in page
+
+
+def test_the_battles_leave_out_what_the_reward_model_was_trained_on(researcher_client, project, world, fought):
+    reward = world.model("rm-01", role="reward")
+    world.trained_on(reward, project.feedback.filter(origin="human").first())
+    url = "/p/helpful/battles/?first=dpo-01&second=base&judge="
+    response = researcher_client.get(url + "reward_model:rm-01")
+    assert response.context["rate"].n == 13
+    assert [count for _, count in response.context["voices"].items()] == [14, 14, 13, 14]
+    assert "that a model, or the judge, was trained on are left out" in text_of(response)
+    assert researcher_client.get(url + "hidden_preference:concise").context["rate"].n == 14
+    page = text_of(researcher_client.get("/p/helpful/leaderboard/?judge=reward_model:rm-01"))
+    assert "1 battles are left out" in page
 
 
 def test_battles_of_a_judge_lead_to_its_run_and_those_of_people_to_the_vote(researcher_client, fought, project):
@@ -232,6 +272,12 @@ def test_every_number_can_be_downloaded(researcher_client, fought):
     assert float(row["win_rate"]) == pytest.approx(9 / 14)
     assert float(row["rating_low"]) < float(row["rating"]) < float(row["rating_high"])
     assert (row["battles"], row["prompts"]) == ("14", "14")
+
+
+def test_the_answers_have_a_column_of_people_and_one_of_simulated_raters(researcher_client, fought):
+    table = text_of(researcher_client.get("/p/helpful/charts/answers/?format=csv")).splitlines()
+    assert table[0] == "day,people,simulated"
+    assert table[-1].endswith(",14,14")
 
 
 @pytest.mark.parametrize("name", ["answers", "bias", "matrix", "ratings", "winners"])

@@ -4,6 +4,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from evaluate import steps
 from evaluate.overview import overview
 
 
@@ -12,9 +13,17 @@ def next_need(project):
 
 
 def test_the_steps_come_one_after_the_other(project, world, base):
-    assert next_need(project).text == "There are no tasks yet: let a model answer prompts"
+    assert next_need(project).text == "There are no prompts yet"
 
     prompt = world.prompt()
+    assert next_need(project).text == "There are no tasks yet: let a model answer prompts"
+
+    answers = world.job("sample", name="answers-1", params={"model": "base"})
+    need = next_need(project)
+    assert need.text.startswith("answers-1 has answered the prompts")
+    assert need.act == "Ask people to compare"
+    answers.delete()
+
     task = world.task(world.response(prompt, base, "a"), world.response(prompt, base, "b"))
     assert next_need(project).url == "/p/helpful/annotate/"
 
@@ -59,9 +68,33 @@ def test_failures_are_named_until_somebody_takes_them_up(project, world):
     assert not [need for need in overview(project).needs if need.state == "failed"]
 
 
-@pytest.mark.parametrize(("flagged", "said"), [(1, "1 task waits"), (2, "2 tasks wait")])
-def test_flagged_tasks_wait_for_a_moderator(project, world, base, flagged, said):
+def test_prompts_and_tasks_lead_to_their_pages(project, world):
+    assert next_need(project).url == "/p/helpful/prompts/new/"
+    world.prompt()
+    world.job("sample", name="answers-1")
+    world.job("sample", name="answers-2", status="failed")
+    assert next_need(project).url == "/p/helpful/runs/answers-1/tasks/"
+
+
+def test_a_page_that_the_site_does_not_have_is_no_link():
+    assert steps.page("no-such-page", "helpful") == ""
+
+
+def flagged_need(project, user=None):
+    return next(need for need in overview(project, user=user).needs if need.word == "flagged")
+
+
+@pytest.mark.parametrize(("flagged", "said"), [(1, "1 task is"), (2, "2 tasks are")])
+def test_flagged_tasks_wait_for_who_may_clear_them(project, world, base, researcher, client, flagged, said):
     for _ in range(flagged):
         prompt = world.prompt()
         world.task(world.response(prompt, base, "a"), world.response(prompt, base, "b"), flagged=True)
-    assert f"{said} for a moderator" in [need.text for need in overview(project).needs]
+    need = flagged_need(project, researcher)
+    assert need.text == f"{said} given to nobody until a site admin has looked"
+    assert need.url == ""
+    researcher.is_staff = researcher.is_superuser = True
+    url = flagged_need(project, researcher).url
+    assert url == "/admin/annotate/task/?flagged__exact=1"
+    researcher.save()
+    client.force_login(researcher)
+    assert client.get(url).status_code == 200

@@ -131,6 +131,71 @@ def test_intervals_need_a_prior():
         bradley_terry(["a"], ["b"], [1.0], prior=0)
 
 
+def by_prompt(seed, *, prompts, samples):
+    """Three equal models; on each prompt each has a taste of luck that all its samples share."""
+    rng = np.random.default_rng(seed)
+    luck = rng.normal(0, 1.5, size=(prompts, 3))
+    prompt, pair, _ = (axis.reshape(-1) for axis in np.indices((prompts, 3, samples)))
+    first, second = np.array([0, 0, 1])[pair], np.array([1, 2, 2])[pair]
+    outcomes = rng.random(prompt.size) < 1 / (1 + np.exp(luck[prompt, second] - luck[prompt, first]))
+    return [NAMES[i] for i in first], [NAMES[i] for i in second], outcomes.astype(float), prompt
+
+
+def false_alarms(*, clustered, prompts, runs=150):
+    """How often an equal model's interval excludes the anchor's 1,000."""
+    alarms = []
+    for seed in range(runs):
+        firsts, seconds, outcomes, prompt = by_prompt(seed, prompts=prompts, samples=4)
+        clusters = prompt if clustered else None
+        ratings = bradley_terry(firsts, seconds, outcomes, clusters=clusters, anchor="a", draws=200, seed=seed)
+        alarms += [not row.low <= 1000 <= row.high for row in ratings.rows if row.model != "a"]
+    return float(np.mean(alarms))
+
+
+@pytest.mark.parametrize("prompts", [12, 40])
+def test_four_samples_of_a_prompt_are_no_four_facts(prompts):
+    assert false_alarms(clustered=True, prompts=prompts) < 0.09
+    assert false_alarms(clustered=False, prompts=prompts) > 0.16, "the simulation must be one that matters"
+
+
+def test_a_cluster_a_battle_is_no_clusters():
+    firsts, seconds, outcomes = battles(200)
+    plain, own = (
+        bradley_terry(firsts, seconds, outcomes, clusters=clusters, anchor="c") for clusters in (None, np.arange(200))
+    )
+    for one, other in zip(plain.rows, own.rows, strict=True):
+        assert (one.model, one.value) == (other.model, other.value)
+        assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=25), "other draws, the same spread"
+
+
+def test_keys_of_clusters_may_be_any_and_their_names_do_not_matter():
+    firsts, seconds, outcomes, prompt = by_prompt(0, prompts=15, samples=2)
+    words = [f"prompt {14 - i}" for i in prompt]
+    one, other = (bradley_terry(firsts, seconds, outcomes, clusters=clusters) for clusters in (prompt, words))
+    assert one == other
+    with pytest.raises(ValueError, match="give one cluster"):
+        bradley_terry(firsts, seconds, outcomes, clusters=prompt[1:])
+
+
+@pytest.mark.parametrize(("battles_each", "prompts"), [(1, 1), (40, 1), (40, 3)])
+def test_a_few_prompts_make_nobody_certain(battles_each, prompts):
+    """All won, but on so few prompts that a resample cannot be any different."""
+    firsts = ["new", "other"] * battles_each
+    clusters = np.arange(len(firsts)) // 2 % prompts
+    ratings = bradley_terry(firsts, ["base"] * len(firsts), [1.0] * len(firsts), clusters=clusters, anchor="base")
+    assert all(row.low < 1000 < row.value < row.high for row in ratings.rows if row.model != "base")
+
+
+def test_a_model_that_wins_everything_has_an_interval_and_does_not_widen_the_others():
+    firsts, seconds, outcomes = battles(400, strengths=(0.4, 0.2, 0.0, -0.2))
+    before = {row.model: row for row in bradley_terry(firsts, seconds, outcomes, anchor="c").rows}
+    firsts, seconds, outcomes = [*firsts, *["top"] * 30], [*seconds, *["c"] * 30], [*outcomes, *[1.0] * 30]
+    after = {row.model: row for row in bradley_terry(firsts, seconds, outcomes, anchor="c").rows}
+    assert 1000 < after["top"].low < after["top"].value - 100
+    for name in "abd":
+        assert after[name].high - after[name].low == pytest.approx(before[name].high - before[name].low, rel=0.2)
+
+
 games = st.lists(
     st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES), st.sampled_from([0.0, 0.5, 1.0])).filter(
         lambda game: game[0] != game[1]
