@@ -9,8 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from annotate.demo.seed import PASSWORD
-
+PASSWORD = "palate-demo"  # annotate.demo.seed.PASSWORD; this program runs without Django
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 # file, user, address, colours, width
 SHOTS = (
