@@ -173,5 +173,7 @@ def tasks_for_people(project: Project) -> int:
         chosen = project.prompts.filter(responses__isnull=False).distinct().order_by("key")
         for prompt in random.Random(0).sample(list(chosen), min(OPEN_FOR_PEOPLE, chosen.count())):
             for pair in pairs_of(prompt, 1, skip=PAIRS_A_PROMPT):
-                services.create_task(prompt=prompt, responses=pair, wanted=1)
+                # The small model writes sense in English only, so a visitor meets that first.
+                priority = 1 if prompt.lang == "en" else 0
+                services.create_task(prompt=prompt, responses=pair, wanted=1, priority=priority)
     return open_tasks.count()

@@ -170,7 +170,7 @@ def run(request: MemberRequest, project: Project, name: str) -> HttpResponse:
         "charts": curves(job),
         "log": lines[::-1],
         "log_total": job.log_lines.count() if len(lines) == LOG_LINES else len(lines),
-        "settings": settings_of(job),
+        "settings": settings_of(job.kind, job.params),
         "yaml": yaml_of(job),
         "model": ModelVersion.objects.filter(job=job).first(),
         "remaining": remaining_seconds(job),
@@ -178,11 +178,11 @@ def run(request: MemberRequest, project: Project, name: str) -> HttpResponse:
     return render(request, template, context)
 
 
-def settings_of(job: Job) -> list[tuple[str, str]]:
+def settings_of(kind: str, values: dict[str, Any]) -> list[tuple[str, str]]:
     """Name and words of each setting, in the order of the form (the database keeps none)."""
-    known = SPECS[job.kind].spec.model_fields if job.kind in SPECS else {}
-    order = [name for name in known if name in job.params] + [name for name in job.params if name not in known]
-    return [(name.replace("_", " "), setting_words(job.params[name])) for name in order]
+    known = SPECS[kind].spec.model_fields if kind in SPECS else {}
+    order = [name for name in known if name in values] + [name for name in values if name not in known]
+    return [(name.replace("_", " "), setting_words(values[name])) for name in order]
 
 
 def setting_words(value: Any) -> str:
@@ -289,6 +289,7 @@ def model(request: MemberRequest, project: Project, name: str) -> HttpResponse:
         {
             "project": project,
             "model": found,
+            "settings": settings_of(found.job.kind if found.job else "", found.config),
             "lineage": lineage(found),
             "children": found.children.select_related("project"),
             "figures": [(name, value) for name, value in found.metrics.items() if isinstance(value, dict)],
