@@ -13,9 +13,7 @@ from accounts.models import Project, User
 from annotate.demo import seed, vote
 from annotate.demo.decoding import DEMO_DECODING
 from annotate.models import Feedback
-from evaluate.figures import reward_accuracy
-from evaluate.models import Judgement
-from evaluate.stats import clustered_win_rate
+from evaluate.figures import demo_report
 from registry import jobs
 from registry.models import Job, ModelVersion
 
@@ -140,21 +138,19 @@ def report(project: Project) -> dict[str, Any]:
 
     By the names of the demo's own runs: what people launched in the project since does not change them.
     """
-    reward = ModelVersion.objects.get(project=project, name="demo-rm")
+    found = demo_report(
+        project,
+        reward=ModelVersion.objects.get(project=project, name="demo-rm"),
+        job=Job.objects.get(project=project, name="demo-judge"),
+    )
+    rates = found["win_rate_by_judge"]
     return {
-        "reward_accuracy": reward_accuracy(reward),
+        "reward_accuracy": found["reward_accuracy"],
         # By what the simulated annotators were made to prefer: the one judge that was not trained on the votes.
-        "win_rate": win_rate(project, kind=Judgement.Judge.HIDDEN_PREFERENCE),
-        "win_rate_by_reward_model": win_rate(project, kind=Judgement.Judge.REWARD_MODEL),
+        "win_rate": rates[f"hidden_preference:{seed.PREFERENCE}"],
+        "win_rate_by_reward_model": rates["reward_model:demo-rm"],
         "seconds": seconds(project),
     }
-
-
-def win_rate(project: Project, *, kind: str) -> dict[str, Any]:
-    """Of the tuned policy over its base, in the verdicts of one judge; the interval is by prompt."""
-    verdicts = Judgement.objects.filter(project=project, job__name="demo-judge", judge_kind=kind).order_by("pk")
-    rows = list(verdicts.values_list("outcome", "first__prompt__key"))
-    return clustered_win_rate([outcome for outcome, _ in rows], [key for _, key in rows]).as_dict()
 
 
 def seconds(project: Project) -> dict[str, float]:

@@ -8,8 +8,6 @@ three in four end by themselves).
 
 Every response keeps the name of its setting, and so the instruction. The pair that a rater sees is two
 answers to the *plain* prompt: a model trained on it learns the style without being asked for it.
-
-Give each setting a seed of its own: with one seed for all, the answers to a prompt begin alike.
 """
 
 from __future__ import annotations
@@ -39,13 +37,3 @@ DEMO_DECODING: tuple[DemoDecoding, ...] = (
     DemoDecoding("short-warm", temperature=0.8, top_p=0.95, system=_SHORT),
     DemoDecoding("short-hot", temperature=1.0, top_p=0.95, system=_SHORT),
 )
-
-
-def with_style(messages: list[dict[str, str]], system: str) -> list[dict[str, str]]:
-    """Return `messages` with the style instruction added to (never in place of) their system prompt."""
-    if not system:
-        return list(messages)
-    if messages and messages[0]["role"] == "system":
-        merged = {"role": "system", "content": f"{messages[0]['content']} {system}"}
-        return [merged, *messages[1:]]
-    return [{"role": "system", "content": system}, *messages]
