@@ -77,7 +77,7 @@ def funnel_of(preview: Preview) -> Any:
     for reason, words in DROP_REASONS.items():
         if dropped := preview.funnel.dropped[reason]:
             left -= dropped
-            steps.append(Stage(f"after: {words}", left))
+            steps.append(Stage(words, left))
     steps.append(Stage("pairs", preview.balance.rows))
     total = preview.balance.rows
     return funnel(

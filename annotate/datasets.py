@@ -89,11 +89,12 @@ class Funnel:
 
 
 DROP_REASONS = {
-    "tie": "no side was preferred",
-    "both_bad": "most raters found both bad",
-    "agreement": "too few raters agreed",
-    "same_text": "both responses have the same text",
+    "same_text": "with two different texts",
+    "both_bad": "not both bad to most raters",
+    "tie": "with a preferred side",
+    "agreement": "with enough raters on it",
 }
+"""Why a task gives no pair, and what the tasks that stay have in common; in the order of the checks."""
 
 
 def source(project: Project, recipe: BuildDatasetSpec) -> QuerySet[Feedback]:
