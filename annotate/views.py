@@ -124,7 +124,7 @@ def show(
     if assignment:
         context |= task_context(project, assignment)
         # Only a form that comes back is filled in: what was sent for one task must not be chosen on the next.
-        context["draft"] = {name: request.POST.get(name, "") for name in ("strength", "comment") if form_error}
+        context["draft"] = posted_draft(request) if form_error else withdrawn_draft(assignment)
     return render(request, template, context, status=status)
 
 
@@ -151,3 +151,16 @@ def task_context(project: Project, assignment: Assignment) -> dict[str, Any]:
             "home": project.get_absolute_url(),
         },
     }  # fmt: skip
+
+
+def posted_draft(request: MemberRequest) -> dict[str, str]:
+    return {name: request.POST.get(name, "") for name in ("strength", "comment")}
+
+
+def withdrawn_draft(assignment: Assignment) -> dict[str, str]:
+    """The answer that was taken back, in the terms of what is shown, so that it can be sent again as it was."""
+    last = Feedback.objects.filter(assignment=assignment).order_by("-pk").first()
+    if last is None:
+        return {}
+    strength = "both_bad" if last.both_bad else str(last.value.get("strength", ""))
+    return {"strength": strength, "comment": last.comment}

@@ -171,3 +171,14 @@ def test_the_empty_desk_names_the_length_of_a_lease(
 ) -> None:
     settings.TASK_LEASE_MINUTES = minutes
     assert words in annotator_client.get("/p/helpful/annotate/").content.decode()
+
+
+def test_an_answer_that_was_taken_back_can_be_sent_as_it_was(project: Project, annotator_client: Client) -> None:
+    make_task(project)
+    annotator_client.get("/p/helpful/annotate/")
+    send(annotator_client, held(), strength="-3", comment="my reason")
+    page = annotator_client.post("/p/helpful/annotate/undo/", headers=HTMX)
+    assert page.context["draft"] == {"strength": "-3", "comment": "my reason"}
+    assert "my reason" in page.content.decode()
+    make_task(project, "p-2")
+    assert send(annotator_client, held(), headers=HTMX).context["draft"] == {}, "the next task starts empty"
