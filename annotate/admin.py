@@ -19,7 +19,7 @@ class TaskAdmin(admin.ModelAdmin):
     list_display = ["id", "project", "kind", "prompt", "wanted", "claimed", "answered", "priority", "flagged"]
     list_filter = ["flagged", "project", "kind"]
     list_editable = ["flagged", "priority"]
-    readonly_fields = ["project", "kind", "prompt", "claimed", "answered", "shuffle"]
+    readonly_fields = ["project", "kind", "prompt", "claimed", "answered", "place"]
     list_select_related = ["project", "prompt"]
 
     def save_model(self, request: HttpRequest, obj: Task, form: ModelForm, change: bool) -> None:

@@ -19,7 +19,6 @@ from django.utils import timezone
 from accounts.models import Project, User
 from annotate.kinds import KINDS, Answer
 from annotate.models import Assignment, Feedback, Prompt, Response, Task, TaskResponse
-from annotate.sampling import SAMPLERS
 
 MAX_ACTIVE_MS = 6 * 60 * 60 * 1000
 Status = Assignment.Status
@@ -36,7 +35,7 @@ def create_task(
     kind: str = "pairwise",
     wanted: int = 1,
     priority: int = 0,
-    shuffle: float | None = None,
+    draw: float | None = None,
 ) -> Task:
     """A task over `responses`, whose order becomes the canonical one."""
     expected = KINDS[kind].responses
@@ -47,7 +46,7 @@ def create_task(
     with transaction.atomic():
         task = Task.objects.create(
             project_id=prompt.project_id, prompt=prompt, kind=kind, wanted=wanted, priority=priority,
-            shuffle=random.random() if shuffle is None else shuffle,
+            place=(random.random() if draw is None else draw) - priority,
         )  # fmt: skip
         TaskResponse.objects.bulk_create(
             TaskResponse(task=task, response=response, position=position) for position, response in enumerate(responses)
@@ -67,14 +66,14 @@ def lease_end() -> datetime:
     return timezone.now() + timedelta(minutes=settings.TASK_LEASE_MINUTES)
 
 
-def next_assignment(*, project: Project, annotator: User, sampler: str = "priority") -> Assignment | None:
+def next_assignment(*, project: Project, annotator: User) -> Assignment | None:
     """The task this annotator holds, or a new lease; None when there is nothing for them to do."""
     held = held_assignment(project=project, annotator=annotator)
     if held:
         return held
-    return lease(project=project, annotator=annotator, sampler=sampler) or (
+    return lease(project=project, annotator=annotator) or (
         # Only when nothing is open is it worth taking back what others let lapse.
-        lease(project=project, annotator=annotator, sampler=sampler) if expire_leases(project) else None
+        lease(project=project, annotator=annotator) if expire_leases(project) else None
     )
 
 
@@ -100,20 +99,21 @@ def held_assignment(*, project: Project, annotator: User) -> Assignment | None:
 
 
 def open_tasks(project: Project, annotator: User) -> QuerySet[Task]:
-    return Task.objects.filter(project=project, flagged=False, claimed__lt=F("wanted")).exclude(
-        Q(pk__in=Assignment.objects.filter(annotator=annotator).exclude(status=Status.EXPIRED).values("task_id"))
-    )
+    return Task.objects.filter(
+        project=project, flagged=False, purpose=Task.Purpose.WORK, claimed__lt=F("wanted")
+    ).exclude(Q(pk__in=Assignment.objects.filter(annotator=annotator).exclude(status=Status.EXPIRED).values("task_id")))
 
 
 @transaction.atomic
-def lease(*, project: Project, annotator: User, sampler: str) -> Assignment | None:
+def lease(*, project: Project, annotator: User) -> Assignment | None:
     """Claim one open task. SKIP LOCKED: people who ask at once get different tasks and never wait for each other."""
     # Two tabs of one person must not lease two tasks: the second waits here and then finds the first one's lease.
     lock_person(annotator)
     if held := held_assignment(project=project, annotator=annotator):
         return held
     task = (
-        SAMPLERS[sampler](open_tasks(project, annotator))
+        open_tasks(project, annotator)
+        .order_by("place", "pk")
         .select_for_update(skip_locked=True, of=("self",))
         .select_related("prompt")
         .first()

@@ -152,7 +152,7 @@ def tasks(project: Project) -> int:
         draw = random.Random(SLUG)
         for prompt in project.prompts.filter(responses__isnull=False).distinct().order_by("key"):
             for pair in pairs_of(prompt, PAIRS_A_PROMPT):
-                services.create_task(prompt=prompt, responses=pair, wanted=OVERLAP, shuffle=draw.random())
+                services.create_task(prompt=prompt, responses=pair, wanted=OVERLAP, draw=draw.random())
     return project.tasks.count()
 
 

@@ -54,6 +54,13 @@ class Membership(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role)
+    skills = ArrayField(
+        models.CharField(max_length=40),
+        default=list,
+        blank=True,
+        help_text="tasks that ask for one of these come here too",
+    )
+    paused = models.BooleanField(default=False, help_text="gets no new tasks; keeps answers and pages")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

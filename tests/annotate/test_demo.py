@@ -38,7 +38,7 @@ def test_simulated_annotators_vote_through_the_same_services(monkeypatch: pytest
     assert seed.responses(project, model) == seed.responses(project, model), "nothing is taken in twice"
     for prompt in project.prompts.order_by("key")[:3]:
         for pair in seed.pairs_of(prompt, 2):
-            services.create_task(prompt=prompt, responses=pair, wanted=3, shuffle=0.5)
+            services.create_task(prompt=prompt, responses=pair, wanted=3, draw=0.5)
     assert vote.vote_all(project) == 18
     assert vote.vote_all(project) == 0
     assert set(Feedback.objects.values_list("origin", flat=True)) == {"simulated"}
