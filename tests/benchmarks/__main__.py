@@ -1,7 +1,8 @@
 """`make bench` runs every benchmark; `make bench only=NAME` runs one. Prints one JSON line a figure.
 
 A benchmark is a function without arguments in a file bench_*.py here, listed in that file's
-`BENCHMARKS: dict[str, Callable[[], Figure | list[Figure]]]`.
+`BENCHMARKS: dict[str, Callable[[], Figure | list[Figure]]]`. One that returns figures of other names than its own
+lists them in the file's `YIELDS: dict[str, tuple[str, ...]]`, and a figure's name then runs it and prints that figure.
 """
 
 import atexit
@@ -33,14 +34,18 @@ def start_services() -> None:
         os.environ["DATABASE_URL"] = embedded.postgres(folder)
 
 
-def discover() -> dict[str, Benchmark]:
+def discover() -> tuple[dict[str, Benchmark], dict[str, str]]:
+    """(benchmarks by name, {figure: name of the benchmark that yields it})."""
     found: dict[str, Benchmark] = {}
+    figures: dict[str, str] = {}
     for path in sorted(Path(__file__).parent.glob("bench_*.py")):
-        for name, benchmark in importlib.import_module(f"tests.benchmarks.{path.stem}").BENCHMARKS.items():
+        module = importlib.import_module(f"tests.benchmarks.{path.stem}")
+        for name, benchmark in module.BENCHMARKS.items():
             if name in found:
                 raise ValueError(f"Two benchmarks are called {name}; the second is in {path}.")
             found[name] = benchmark
-    return found
+            figures |= dict.fromkeys(getattr(module, "YIELDS", {}).get(name, ()), name)
+    return found, figures
 
 
 def main(names: list[str]) -> int:
@@ -49,13 +54,15 @@ def main(names: list[str]) -> int:
 
     with contextlib.redirect_stdout(sys.stderr):  # standard output is for figures alone
         prepare.prepare()
-    benchmarks = discover()
-    unknown = [name for name in names if name not in benchmarks]
+    benchmarks, yielded_by = discover()
+    unknown = [name for name in names if name not in {**benchmarks, **yielded_by}]
     if unknown:
-        print(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(benchmarks)}.", file=sys.stderr)
+        known = ", ".join({**benchmarks, **yielded_by})
+        print(f"There is no benchmark {', '.join(unknown)}. There are: {known}.", file=sys.stderr)
         return 1
     failed = 0
-    for name in names or benchmarks:
+    # Figures of one benchmark come from one run of it.
+    for name in dict.fromkeys(name if name in benchmarks else yielded_by[name] for name in names or benchmarks):
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
             figures = benchmarks[name]()
@@ -64,7 +71,8 @@ def main(names: list[str]) -> int:
             failed += 1
             continue
         for figure in figures if isinstance(figures, list) else [figures]:
-            print(figure.line(), flush=True)
+            if not names or name in names or figure.name in names:
+                print(figure.line(), flush=True)
     return 1 if failed else 0
 
 

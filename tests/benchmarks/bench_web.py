@@ -73,3 +73,4 @@ def get(url: str) -> None:
 
 
 BENCHMARKS = {"web_process_mb": web_process_mb}
+YIELDS = {"web_process_mb": ("web_process_rss_mb", "web_process_pss_mb")}
