@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-import numpy as np
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from accounts.models import Project, User
+from annotate.agreement import alpha, from_counts
 from annotate.models import Feedback, Task
 
 BOOTSTRAP = 500
@@ -47,12 +47,13 @@ class Day:
         return self.people + self.simulated
 
 
-def desk_progress(*, project: Project, annotator: User) -> dict[str, Any]:
+def desk_progress(*, project: Project, annotator: User, goal: int | None = None) -> dict[str, Any]:
+    """Own answers today and in all; an item of several steps counts once for each."""
     today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     done = Feedback.current.filter(project=project, annotator=annotator).aggregate(
         total=Count("pk"), today=Count("pk", filter=Q(created_at__gte=today))
     )
-    return {"done_today": done["today"], "done": done["total"], "goal_today": None}
+    return {"done_today": done["today"], "done": done["total"], "goal_today": goal}
 
 
 def progress(project: Project) -> dict[str, int]:
@@ -124,31 +125,5 @@ def agreement(project: Project, *, seed: int = 0) -> Figure:
 
 def alpha_with_interval(units: Sequence[tuple[int, ...]], *, seed: int = 0) -> Figure:
     """Nominal alpha of `units`, each how often its values were chosen; None where only one value was ever used."""
-    if not units:
-        return Figure(None, None, None, 0)
-    counts = np.array(units, dtype=float)
-    rng = np.random.default_rng(seed)
-    # Units with the same counts are interchangeable, so a resample is one multinomial draw over the distinct ones.
-    distinct, weights = np.unique(counts, axis=0, return_counts=True)
-    draws = rng.multinomial(len(units), weights / weights.sum(), size=BOOTSTRAP)
-    samples = alphas(distinct, draws)
-    value = alphas(distinct, weights[None, :])[0]
-    if np.isnan(value):
-        return Figure(None, None, None, len(units))
-    low, high = np.nanpercentile(samples, [2.5, 97.5])
-    return Figure(float(value), float(low), float(high), len(units))
-
-
-def alphas(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Nominal alpha for each row of unit weights (Krippendorff 2011): 1 - observed over expected disagreement.
-
-    counts: (units, values), at least two a unit; weights: (draws, units). Returns (draws,), NaN where undefined.
-    """
-    sizes = counts.sum(axis=1)
-    agreeing = (counts * (counts - 1)).sum(axis=1) / (sizes - 1)
-    totals = weights @ counts
-    n = totals.sum(axis=1)
-    observed = 1 - (weights @ agreeing) / n
-    expected = 1 - (totals * (totals - 1)).sum(axis=1) / (n * (n - 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(expected > 0, 1 - observed / expected, np.nan)
+    found = alpha(from_counts(units), draws=BOOTSTRAP, seed=seed)
+    return Figure(found.value, found.low, found.high, found.n)
