@@ -154,13 +154,13 @@ def fill(project: Project, *, tasks: int, answers: int, people: Sequence[User]) 
         "FROM generate_series(0, %(count)s - 1) AS i", row="i",
         prompt_id="%(first_prompt)s + n", text=f"k || '. ' || {body}", setting="'setting-' || k", tokens="150",
     )  # fmt: skip
+    priority = "CASE WHEN n %% 50 = 7 THEN 1 ELSE 0 END"
     first_task = insert(
         Task, count=tasks, values=common | {"first_prompt": first_prompt, "prompts": prompts},
         source="SELECT n FROM generate_series(0, %(count)s - 1) AS n",
         project_id="%(project_id)s", kind="'pairwise'", prompt_id="%(first_prompt)s + n %% %(prompts)s",
         # Not n % 3, which would tie the overlap to the prompt.
-        wanted="1 + (n / %(prompts)s + n) %% 3", shuffle="random()", priority="CASE WHEN n %% 50 = 7 THEN 1 ELSE 0 END",
-        # Taken where the model has it: a task in the language of its prompt.
+        wanted="1 + (n / %(prompts)s + n) %% 3", priority=priority, place=f"random() - ({priority})",
         lang=lang.replace("n %%", "(n %% %(prompts)s) %%"),
     )  # fmt: skip
     # Each task of a prompt compares another two of its responses.
@@ -185,9 +185,9 @@ def answer(project: Project, *, answers: int, people: Sequence[User]) -> None:
             FROM (
                 SELECT id, wanted, row_number() OVER queue AS rank, sum(wanted) OVER queue AS total
                 FROM (
-                    SELECT id, wanted, priority, shuffle FROM {table(Task)} WHERE project_id = %(project_id)s
-                    ORDER BY priority DESC, shuffle, id LIMIT %(count)s
-                ) AS soonest WINDOW queue AS (ORDER BY priority DESC, shuffle, id)
+                    SELECT id, wanted, place FROM {table(Task)} WHERE project_id = %(project_id)s
+                    ORDER BY place, id LIMIT %(count)s
+                ) AS soonest WINDOW queue AS (ORDER BY place, id)
             ) AS ranked
         ) AS each ORDER BY rank, nth LIMIT %(count)s"""
     values = {
@@ -222,10 +222,14 @@ def insert(
 ) -> int:
     """One row of `model` for each row of the query `source`; returns the id of row 0, the others follow it.
 
-    `columns` are SQL expressions by the column's attribute name; names that the model does not have are left out.
+    `columns` are SQL expressions by the column's attribute name; all that is not named gets its default.
     """
     first = (model._base_manager.aggregate(last=Max("pk"))["last"] or 0) + 1
     values = {**values, "count": count, "first": first}
+    if unknown := set(columns) - {one.attname for one in model._meta.concrete_fields}:
+        raise ValueError(
+            f"{model.__name__} has no {', '.join(sorted(unknown))} any more: say in {__name__} what it is."
+        )
     expressions = {"id": f"%(first)s + {row}"}
     for field in model._meta.concrete_fields:
         if field.attname in columns:
