@@ -245,7 +245,7 @@ def kappa(
 
     value = float(figure(count[None, :].astype(float))[0])
     if np.isnan(value):
-        return Estimate(None, None, None, n, f"Both gave one and the same value to all {n} units that they share.")
+        return Estimate(None, None, None, n, "Both gave one and the same value to every unit that they share.")
     if not draws:
         return Estimate(value, None, None, n)
     if n < FEWEST_UNITS:

@@ -38,8 +38,8 @@ POSTGRES_SETTINGS = {
 FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """For tests: a crash of the machine may lose the data."""
 WITHOUT_DATABASE = {
-    "--help", "--version", "check", "collectstatic", "compilemessages", "diffsettings", "findstatic", "help",
-    "makemessages", "makemigrations", "startapp", "testserver", "up", "version",
+    "--help", "--version", "agreement", "check", "collectstatic", "compilemessages", "diffsettings", "findstatic",
+    "help", "makemessages", "makemigrations", "startapp", "testserver", "up", "version",
 }  # fmt: skip
 
 
