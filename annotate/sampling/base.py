@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from accounts.models import Project
+from annotate.sampling import placing
+from annotate.sampling.placing import Known, Readiness, Tell
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """A way to put the open tasks of a project in order.
+    """A way to put the tasks of a project in order.
 
     The queue is always read in the order of `Task.place`, which an index serves at any size. A sampler is what sets it.
     """
@@ -17,7 +19,37 @@ class Sampler:
     title: str
     description: str
     """One sentence for the person who chooses: what comes first, and what it needs."""
-    place: Callable[[Project], int]
-    """Set `place` of every task of the project that is not done; returns for how many it knew more than chance."""
+    known: Callable[[Project], Known | None] | None = None
+    """What it goes by; None for one that needs to know nothing, or for a project in which nothing is known yet."""
+    needs: str = ""
+    """What tasks must have for it, in words that follow "312 of 4,000 tasks": "have embeddings"."""
+    job: str = ""
+    """The kind of job that makes what is needed, a key of registry.specs.SPECS."""
+    otherwise: str = ""
+    """What to do where no job makes it."""
     keeps_priority: bool = True
     """Whether a higher priority comes first in any case."""
+
+    def place(self, project: Project, *, tell: Tell = placing.unheard) -> int:
+        """Set `place` of every task of the project that is not done.
+
+        Returns for how many it knew more than chance; for a sampler that needs to know nothing, how many it placed.
+        A million tasks take minutes: use a job for many. Raises what `tell` raises.
+        """
+        placed, knew = placing.place(
+            project,
+            known=self.known(project) if self.known else None,
+            shuffle=self.known is None,
+            priority=self.keeps_priority,
+            tell=tell,
+        )
+        return knew if self.known else placed
+
+    def readiness(self, project: Project) -> Readiness | None:
+        """About how many tasks it knows something; None for a sampler that needs to know nothing."""
+        return placing.readiness(project, self.known(project)) if self.known else None
+
+    def source(self, project: Project) -> str:
+        """Where its values come from, as a sentence; empty where it has none."""
+        known = self.known(project) if self.known else None
+        return known.source if known else ""

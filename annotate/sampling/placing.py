@@ -1,0 +1,178 @@
+"""Set the place of every task of a project that is not done, in the database and in small steps.
+
+`place` is minus the priority plus u, u in [0, 1): a higher priority always comes first. Where a sampler knows a value
+of a task, u grows with it in [0, 0.5); tasks that nothing is known about follow in random order, u in [0.5, 1). Equal
+values are in random order too.
+
+People go on working meanwhile. A step is one statement and one transaction over a range of ids, and takes only rows
+that nobody holds (SKIP LOCKED): it never waits for a lock, so it can be part of no deadlock, whatever others lock in
+which order. Rows that somebody held are tried again at the end; a task that is held then too keeps its old place.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Count, F, Max, Min, QuerySet
+
+from accounts.models import Project
+from annotate.models import Task
+
+Tell = Callable[[int, int], None]
+"""Called with (done, total) after each step, outside its transaction; may raise to stop."""
+
+NARROWEST, WIDEST = 100, 5_000
+"""Ids a step. In a small project a step holds a twentieth of the tasks, so that who asks for one still gets one."""
+TRIES = 3
+PAUSE = 0.2
+"""Seconds before rows that somebody held are tried again."""
+DRAWN = 20_000
+"""Of more tasks than this a share is estimated from a random draw."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a sampler knows of tasks: a query `SELECT task_id, value` over the table `due` (id), at most a row a task.
+
+    The value is at least 0, and a smaller one comes sooner; NULL, NaN and infinity are not known.
+    """
+
+    sql: str
+    params: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+    """Where the values come from, as a sentence for the person who chose the sampler."""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Of `tasks` that are not done, how many something is known about. `exact`: counted, not estimated from a draw."""
+
+    known: int
+    tasks: int
+    exact: bool = True
+
+
+RANGE = "id > %(low)s AND id <= %(high)s"
+LISTED = "id = ANY(%(ids)s)"
+NOTHING = "SELECT NULL::bigint AS task_id, NULL::float8 AS value WHERE false"
+# `held` looks at answered again: a row that changed since `due` read it is judged by what it is now.
+STEP = """
+WITH due AS MATERIALIZED (
+    SELECT id FROM annotate_task WHERE project_id = %(project)s AND {which} AND answered < wanted
+), known AS MATERIALIZED (
+    SELECT task_id, value FROM ({known}) AS found WHERE value >= 0 AND value < 'infinity'
+), held AS MATERIALIZED (
+    SELECT id FROM annotate_task WHERE id IN (SELECT id FROM due) AND answered < wanted
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), placed AS (
+    UPDATE annotate_task AS task
+    SET place = {priority} + CASE
+        WHEN known.value IS NOT NULL THEN 0.5 * known.value / (1 + known.value) + 1e-9 * random()
+        ELSE {unknown}
+    END
+    FROM held LEFT JOIN known ON known.task_id = held.id
+    WHERE task.id = held.id
+    RETURNING task.id, known.value IS NOT NULL AS knew
+)
+SELECT (SELECT count(*) FROM placed), (SELECT count(*) FROM placed WHERE knew),
+       ARRAY(SELECT id FROM due EXCEPT SELECT id FROM placed)
+"""
+SHARE = """
+WITH due AS MATERIALIZED (
+    SELECT id FROM annotate_task WHERE project_id = %(project)s AND answered < wanted {which}
+)
+SELECT (SELECT count(*) FROM due),
+       (SELECT count(*) FROM ({known}) AS found WHERE value >= 0 AND value < 'infinity')
+"""
+
+
+def unheard(done: int, total: int) -> None:
+    """For who does not ask how far it is."""
+
+
+def waiting(project: Project) -> QuerySet[Task]:
+    """Tasks that are not done. One that is in somebody's hands is among them: it may come back to the queue."""
+    return Task.objects.filter(project=project, answered__lt=F("wanted"))
+
+
+def place(
+    project: Project, *, known: Known | None = None, shuffle: bool = False, priority: bool = True, tell: Tell = unheard
+) -> tuple[int, int]:
+    """Place all tasks of the project that are not done; returns (how many were placed, how many of them by a value).
+
+    `shuffle`: nothing needs to be known, u is random over all of [0, 1).
+    """
+    statement = STEP.replace("{known}", known.sql if known else NOTHING)
+    statement = statement.replace("{priority}", "-task.priority::float8" if priority else "0")
+    statement = statement.replace("{unknown}", "random()" if shuffle else "0.5 + 0.5 * random()")
+    params = {"project": project.pk, **(known.params if known else {})}
+    span = waiting(project).aggregate(first=Min("pk"), last=Max("pk"), total=Count("pk"))
+    if not span["total"]:
+        return 0, 0
+    low, last = span["first"] - 1, span["last"]
+    width = min(max((last - low) // 20, NARROWEST), WIDEST)
+    placed = knew = 0
+    missed: list[int] = []
+    while low < last:
+        one, two, skipped = step(statement.replace("{which}", RANGE), {**params, "low": low, "high": low + width})
+        placed, knew, low = placed + one, knew + two, low + width
+        missed += skipped
+        if not one and not skipped:
+            low = next_after(project, low, last)
+        tell(min(placed, span["total"]), span["total"])
+    for _ in range(TRIES if missed else 0):
+        time.sleep(PAUSE)
+        tried, missed = missed, []
+        for start in range(0, len(tried), NARROWEST):
+            listed = {**params, "ids": tried[start : start + NARROWEST]}
+            one, two, skipped = step(statement.replace("{which}", LISTED), listed)
+            placed, knew = placed + one, knew + two
+            missed += skipped
+        if not missed:
+            break
+    return placed, knew
+
+
+def step(statement: str, params: dict[str, Any]) -> tuple[int, int, list[int]]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        placed, knew, skipped = cursor.fetchone()
+    return placed, knew, skipped
+
+
+def next_after(project: Project, low: int, last: int) -> int:
+    """Leap over ids of other projects."""
+    following = waiting(project).filter(pk__gt=low).order_by("pk").values_list("pk", flat=True).first()
+    return last if following is None else following - 1
+
+
+def readiness(project: Project, known: Known | None) -> Readiness:
+    """Of how many tasks that are not done a sampler knows something. Quick at any size: of many, some are drawn."""
+    span = waiting(project).aggregate(first=Min("pk"), last=Max("pk"), total=Count("pk"))
+    total = span["total"]
+    if known is None or not total:
+        return Readiness(0, total)
+    statement = SHARE.replace("{known}", known.sql)
+    params = {"project": project.pk, **known.params}
+    if total <= DRAWN:
+        return Readiness(counted(statement.replace("{which}", ""), params)[1], total)
+    ids = drawn(span["first"], span["last"], total)
+    seen, found = counted(statement.replace("{which}", "AND id = ANY(%(ids)s)"), {**params, "ids": ids})
+    return Readiness(round(total * found / max(seen, 1)), total, exact=False)
+
+
+def drawn(first: int, last: int, total: int) -> Sequence[int]:
+    """So many random ids that about DRAWN / 4 of them are tasks of the project, if its tasks lie close enough."""
+    span = last - first + 1
+    wished = DRAWN // 4 * max(span // total, 1)
+    return random.sample(range(first, last + 1), min(wished, 20 * DRAWN, span))
+
+
+def counted(statement: str, params: dict[str, Any]) -> tuple[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        seen, found = cursor.fetchone()
+    return seen, found
