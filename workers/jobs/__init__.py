@@ -10,4 +10,8 @@ JOBS: dict[str, str] = {
     "train_reward": "workers.jobs.train_reward",
     "train_dpo": "workers.jobs.train_dpo",
     "judge": "workers.jobs.judge",
+    "embed": "workers.jobs.embed",
+    "score": "workers.jobs.score",
+    "place": "workers.jobs.place",
+    "serve": "workers.jobs.serve",
 }

@@ -2,8 +2,12 @@
 
 from registry.specs.base import JobKind, Spec, SpecError, from_yaml, parse, read_yaml, ref_of, to_yaml
 from registry.specs.build_dataset import BuildDatasetSpec
+from registry.specs.embed import EmbedSpec
 from registry.specs.judge import JudgeSpec
+from registry.specs.place import PlaceSpec
 from registry.specs.sample import Decoding, SampleSpec
+from registry.specs.score import ScoreSpec
+from registry.specs.serve import ServeSpec
 from registry.specs.train_dpo import TrainDpoSpec
 from registry.specs.train_reward import TrainRewardSpec
 from registry.specs.training import TrainingSpec
@@ -25,9 +29,16 @@ SPECS: dict[str, JobKind] = {
     ),
     "sample": JobKind(SampleSpec, "Sample", "Let a model answer prompts", "cpu", "sample"),
     "judge": JobKind(JudgeSpec, "Judge", "Compare the answers of two models", "cpu", "judge"),
+    "embed": JobKind(EmbedSpec, "Embed", "Find out how alike the responses of open tasks are", "cpu", "embed"),
+    "score": JobKind(ScoreSpec, "Score", "Let a reward model score the responses of open tasks", "cpu", "score"),
+    "place": JobKind(
+        PlaceSpec, "Order of the queue", "Put the tasks in the project's order", "default", "order", launchable=False
+    ),
+    "serve": JobKind(ServeSpec, "Serve", "Answer in chats while people write", "cpu", "serve", launchable=False),
 }
 
 __all__ = [
-    "SPECS", "BuildDatasetSpec", "Decoding", "JobKind", "JudgeSpec", "SampleSpec", "Spec", "SpecError",
+    "SPECS", "BuildDatasetSpec", "Decoding", "EmbedSpec", "JobKind", "JudgeSpec", "PlaceSpec", "SampleSpec",
+    "ScoreSpec", "ServeSpec", "Spec", "SpecError",
     "TrainDpoSpec", "TrainRewardSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
 ]  # fmt: skip
