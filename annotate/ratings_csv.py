@@ -81,6 +81,8 @@ def read(
     A value that is empty or one of `missing` is missing. Where a rater rated a unit more than once, `duplicates` says
     which row counts. Raises RatingsError with a sentence for people.
     """
+    if encoding.lower() in {"utf-8", "utf8"}:
+        encoding = "utf-8-sig"  # which also reads files without the mark that Excel begins with
     csv.field_size_limit(sys.maxsize)  # whole conversations stand in one field
     try:
         with opened(path) as file:
