@@ -290,6 +290,11 @@ class Assignment(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
 
+    fresh = False
+    """Leased for the first time in this request: it has no draft and no answer."""
+    back_from_skip = False
+    """Opened again in this request by an undo of its skip."""
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["task", "annotator"], name="never_the_same_item_twice")]
         indexes = [

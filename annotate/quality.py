@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -69,12 +69,12 @@ def progress_by_language(project: Project) -> list[dict[str, Any]]:
     """{lang, answered, wanted, simulated} of each language, the one with most tasks first."""
     rows = (
         Task.objects.filter(project=project)
-        .values(lang=F("prompt__lang"))
+        .values("lang")
         .annotate(answered=Sum("answered"), wanted=Sum("wanted"))
         .order_by("-wanted", "lang")
     )
     votes = Feedback.current.filter(project=project, origin=SIMULATED)
-    simulated = dict(votes.order_by().values_list("task__prompt__lang").annotate(n=Count("pk")))
+    simulated = dict(votes.order_by().values_list("task__lang").annotate(n=Count("pk")))
     return [dict(row) | {"simulated": simulated.get(row["lang"], 0)} for row in rows]
 
 

@@ -1,26 +1,59 @@
-"""Everything that is written when work is given out and answered. Each function is one transaction.
+"""Everything that is written when work is answered. Each function is one transaction; for locks see annotate.queue.
 
-Rows are locked in one order, so that nobody waits in a circle: the person's own row, then the rows of tasks in order
-of id, then assignments. A person's acts come one after the other, whatever their tabs do; the sweep of lapsed leases
-acts for nobody, and passes over tasks that are locked.
+An item has one step or several (annotate.protocols). Each step is answered by a form of its own and stored as a
+Feedback row of its own; the rows of one assignment are the linked record of the item.
 """
 
-import hashlib
-import random
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection as Several
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Project, User
-from annotate.kinds import KINDS, Answer
-from annotate.models import Assignment, Feedback, Prompt, Response, Task, TaskResponse
+from annotate import contradictions
+from annotate.kinds import Answer, AnswerError, Shown
+from annotate.models import (
+    Assignment,
+    Contradiction,
+    Feedback,
+    Qualification,
+    SentBack,
+    Task,
+    TaskResponse,
+)
+from annotate.protocols import Step, order_of, shown_in, steps_of
+from annotate.queue import (
+    create_task,
+    end_leases,
+    expire_leases,
+    free_places,
+    held_assignment,
+    lease,
+    lease_end,
+    lock_person,
+    lock_tasks,
+    next_assignment,
+    rules_of,
+    shown_order,
+    withdraw_parts,
+)
+
+__all__ = [
+    "AnswerError", "Contradicts", "Refused", "create_task", "expire_leases", "held_assignment", "lease",
+    "next_assignment", "record_feedback", "revise", "save_draft", "sent_back_to", "shown_order", "skip", "undo",
+]  # fmt: skip
 
 MAX_ACTIVE_MS = 6 * 60 * 60 * 1000
+MAX_DRAFT = 400_000
+"""Characters of a draft. An edit of a long response fits, an upload does not."""
+CHANGEABLE = 10
+"""How many of the own last answers can be opened again."""
 Status = Assignment.Status
 
 
@@ -28,134 +61,51 @@ class Refused(Exception):
     """The act cannot be done now; the message tells the annotator why and that nothing is lost."""
 
 
-def create_task(
-    *,
-    prompt: Prompt,
-    responses: Sequence[Response],
-    kind: str = "pairwise",
-    wanted: int = 1,
-    priority: int = 0,
-    draw: float | None = None,
-) -> Task:
-    """A task over `responses`, whose order becomes the canonical one."""
-    expected = KINDS[kind].responses
-    if len(responses) != expected:
-        raise ValueError(f"A {kind} task has {expected} responses, {len(responses)} were given.")
-    if any(response.prompt_id != prompt.pk for response in responses):
-        raise ValueError(f"A response does not belong to prompt {prompt.key}.")
-    with transaction.atomic():
-        task = Task.objects.create(
-            project_id=prompt.project_id, prompt=prompt, kind=kind, wanted=wanted, priority=priority,
-            place=(random.random() if draw is None else draw) - priority,
-        )  # fmt: skip
-        TaskResponse.objects.bulk_create(
-            TaskResponse(task=task, response=response, position=position) for position, response in enumerate(responses)
-        )
-    return task
+class Contradicts(Exception):
+    """The answer does not fit what the same person said of the item. Asked about once: sent again, it is stored."""
+
+    def __init__(self, found: Mapping[str, str]) -> None:
+        super().__init__(" ".join(found.values()))
+        self.found = found
+        """{rule: what does not fit}; the form that is shown again names these rules as asked."""
 
 
-def shown_order(*, annotator_id: int, task_id: int, responses: int) -> list[int]:
-    """The positions in the order this annotator sees them: random over people, the same on every reload."""
-    digest = hashlib.sha256(f"{annotator_id}:{task_id}".encode()).digest()
-    order = list(range(responses))
-    random.Random(int.from_bytes(digest[:8])).shuffle(order)
-    return order
+@dataclass(frozen=True)
+class Asked:
+    """A step of an assignment, with what it shows."""
+
+    step: Step
+    steps: tuple[Step, ...]
+    shown: Shown
+
+    @property
+    def is_last(self) -> bool:
+        return self.step.number == len(self.steps) - 1
 
 
-def lease_end() -> datetime:
-    return timezone.now() + timedelta(minutes=settings.TASK_LEASE_MINUTES)
+def asked_of(assignment: Assignment, *, step: int | None = None, texts: Mapping[int, str] | None = None) -> Asked:
+    """What `step` (the one that is due unless given) shows. `texts`: of the responses by position, read when needed."""
+    steps = steps_of(assignment.task)
+    number = min(assignment.step if step is None else step, len(steps) - 1)
+    found = steps[number]
+    earlier = current_parts(assignment, before=number) if number and found.of in {"winner", "loser"} else {}
+    order = order_of(found, assignment.order, earlier, steps)
+    if texts is None:
+        texts = texts_of(assignment) if found.kind.reads_texts else {}
+    return Asked(found, steps, shown_in(found, order, texts))
 
 
-def next_assignment(*, project: Project, annotator: User) -> Assignment | None:
-    """The task this annotator holds, or a new lease; None when there is nothing for them to do."""
-    held = held_assignment(project=project, annotator=annotator)
-    if held:
-        return held
-    return lease(project=project, annotator=annotator) or (
-        # Only when nothing is open is it worth taking back what others let lapse.
-        lease(project=project, annotator=annotator) if expire_leases(project) else None
-    )
+def texts_of(assignment: Assignment) -> dict[int, str]:
+    rows = TaskResponse.objects.filter(task_id=assignment.task_id)
+    return dict(rows.values_list("position", "response__text"))
 
 
-def held_assignment(*, project: Project, annotator: User) -> Assignment | None:
-    """The live lease, prolonged, so that a reload or a second tab shows the same task."""
-    with transaction.atomic():
-        held = (
-            Assignment.objects.select_for_update(of=("self",))
-            .filter(
-                annotator=annotator,
-                status=Status.LEASED,
-                task__project=project,
-                lease_until__gt=timezone.now(),
-            )
-            .select_related("task__prompt")
-            .order_by("pk")
-            .first()
-        )
-        if held:
-            held.lease_until = lease_end()
-            held.save(update_fields=["lease_until"])
-        return held
-
-
-def open_tasks(project: Project, annotator: User) -> QuerySet[Task]:
-    return Task.objects.filter(
-        project=project, flagged=False, purpose=Task.Purpose.WORK, claimed__lt=F("wanted")
-    ).exclude(Q(pk__in=Assignment.objects.filter(annotator=annotator).exclude(status=Status.EXPIRED).values("task_id")))
-
-
-@transaction.atomic
-def lease(*, project: Project, annotator: User) -> Assignment | None:
-    """Claim one open task. SKIP LOCKED: people who ask at once get different tasks and never wait for each other."""
-    # Two tabs of one person must not lease two tasks: the second waits here and then finds the first one's lease.
-    lock_person(annotator)
-    if held := held_assignment(project=project, annotator=annotator):
-        return held
-    task = (
-        open_tasks(project, annotator)
-        .order_by("place", "pk")
-        .select_for_update(skip_locked=True, of=("self",))
-        .select_related("prompt")
-        .first()
-    )
-    if task is None:
-        return None
-    task.claimed = task.claimed + 1
-    task.save(update_fields=["claimed"])
-    # An own lease that lapsed, or was reopened and left, is taken up again: it was never answered.
-    assignment, _ = Assignment.objects.update_or_create(
-        task=task,
-        annotator=annotator,
-        defaults={"status": Status.LEASED, "lease_until": lease_end()},
-        create_defaults={
-            "lease_until": lease_end(),
-            "order": shown_order(annotator_id=annotator.pk, task_id=task.pk, responses=KINDS[task.kind].responses),
-        },
-    )
-    return assignment
-
-
-@transaction.atomic
-def expire_leases(project: Project, *, limit: int = 500) -> int:
-    """Give lapsed tasks back to the queue; returns how many leases ended. Tasks that somebody works on come later."""
-    lapsed = Assignment.objects.filter(status=Status.LEASED, lease_until__lt=timezone.now())
-    tasks = Task.objects.filter(project=project, pk__in=lapsed.values("task_id")).order_by("pk")
-    locked = list(tasks.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
-    return end_leases(lapsed.filter(task_id__in=locked))
-
-
-def end_leases(leases: QuerySet[Assignment]) -> int:
-    """End them and free their places. The caller holds the rows of the tasks, so none is being answered meanwhile."""
-    held = list(leases.filter(status=Status.LEASED).order_by("pk").select_for_update().values_list("pk", "task_id"))
-    Assignment.objects.filter(pk__in=[pk for pk, _ in held]).update(status=Status.EXPIRED)
-    free_places(task for _, task in held)
-    return len(held)
-
-
-def free_places(task_ids: Iterable[int]) -> None:
-    """One place of a task each time it is named. The caller holds the rows of the tasks."""
-    for task_id in task_ids:
-        Task.objects.filter(pk=task_id).update(claimed=F("claimed") - 1)
+def current_parts(assignment: Assignment, *, before: int | None = None) -> dict[int, Feedback]:
+    """The current answers to the steps of an item, by step."""
+    parts = Feedback.current.filter(assignment=assignment)
+    if before is not None:
+        parts = parts.filter(step__lt=before)
+    return {part.step: part for part in parts}
 
 
 def record_feedback(
@@ -165,31 +115,144 @@ def record_feedback(
     data: Mapping[str, str],
     idempotency_key: uuid.UUID,
     active_ms: int = 0,
+    step: int | None = None,
+    asked: Several[str] = (),
 ) -> Feedback:
-    """Store an answer once, however often it arrives.
+    """Store the answer to one step once, however often it arrives.
 
-    Raises AnswerError when the answer does not fit the task, Refused when the place was given away meanwhile.
+    `step`: the step that the form showed; the one that is due unless given. `asked`: the contradictions that the form
+    asked about. Raises AnswerError when the answer does not fit the task, Contradicts when it does not fit the person's
+    other answers to it, Refused when the place was given away meanwhile.
     """
-    answer = KINDS[assignment.task.kind].parse(data, assignment.order)
+    question = asked_of(assignment, step=step)
+    answer = question.step.kind.parse(data, question.shown)
     try:
         with transaction.atomic():
             locked = lock(assignment, annotator)
             if seen := Feedback.objects.filter(idempotency_key=idempotency_key).first():
                 return replayed(seen, locked, answer)
-            take_place(locked)
-            feedback = Feedback.objects.create(
-                assignment=locked, project_id=locked.task.project_id, task=locked.task, annotator=annotator,
-                kind=locked.task.kind, order=locked.order, value=answer.value, preference=answer.preference,
-                comment=answer.comment, active_ms=min(max(active_ms, 0), MAX_ACTIVE_MS),
-                origin=Feedback.Origin.SIMULATED if annotator.is_simulated else Feedback.Origin.HUMAN,
-                idempotency_key=idempotency_key,
-                supersedes=Feedback.objects.filter(assignment=locked, superseded_by=None).order_by("-pk").first(),
-            )  # fmt: skip
-            Task.objects.filter(pk=locked.task_id).update(answered=F("answered") + 1)
+            if step is not None and locked.step != step and locked.status != Status.SUBMITTED:
+                raise Refused(
+                    "This step was already answered, perhaps in another tab. What is shown now is what is left."
+                )
+            doubts = doubts_about(locked, question, answer, asked)
+            if doubts.unasked:
+                remember(locked, doubts.unasked)
+            else:
+                take_place(locked, finished=question.is_last)
+                settle(locked, doubts.asked)
+                feedback = store(locked, question, answer, annotator, idempotency_key, active_ms)
+                if question.is_last:
+                    finish(locked, annotator)
     except IntegrityError as error:
         raise Refused(collision(error)) from error
-    assignment.status = Status.SUBMITTED
+    if doubts.unasked:  # outside of the transaction, which keeps that it was asked
+        raise Contradicts(doubts.unasked)
+    assignment.status, assignment.step = locked.status, locked.step
     return feedback
+
+
+def store(
+    assignment: Assignment,
+    question: Asked,
+    answer: Answer,
+    annotator: User,
+    idempotency_key: uuid.UUID,
+    active_ms: int,
+) -> Feedback:
+    """The row of an answer. It supersedes the last answer to the same step, if there is one."""
+    step, task = question.step, assignment.task
+    order = list(question.shown.order)
+    return Feedback.objects.create(
+        assignment=assignment, project_id=task.project_id, task=task, annotator=annotator, kind=step.kind.slug,
+        step=step.number, order=order, value=answer.value, preference=answer.preference, comment=answer.comment,
+        right=step.kind.right(answer, order, task.gold["accept"]) if task.gold and step.kind.right else None,
+        active_ms=min(max(active_ms, 0), MAX_ACTIVE_MS),
+        origin=Feedback.Origin.SIMULATED if annotator.is_simulated else Feedback.Origin.HUMAN,
+        idempotency_key=idempotency_key,
+        supersedes=Feedback.objects.filter(assignment=assignment, step=step.number, superseded_by=None)
+        .order_by("-pk").first(),
+    )  # fmt: skip
+
+
+def finish(assignment: Assignment, annotator: User) -> None:
+    """The last step of an item was answered. The caller holds the rows of the person, the task and the assignment."""
+    task = assignment.task
+    task.answered += 1
+    task.save(update_fields=["answered"])
+    if task.purpose == Task.Purpose.TEST:
+        judge_test(task.project, annotator)
+
+
+def judge_test(project: Project, annotator: User) -> None:
+    """Keep how the qualification test went, once its last task is answered."""
+    rules = rules_of(project)
+    answers = Feedback.current.filter(
+        project=project, annotator=annotator, task__purpose=Task.Purpose.TEST, right__isnull=False,
+        assignment__status=Status.SUBMITTED,
+    )  # fmt: skip
+    total = Task.objects.filter(project=project, purpose=Task.Purpose.TEST, flagged=False).count()
+    done = answers.values("task_id").distinct().count()
+    if not rules.test_tasks or done < min(rules.test_tasks, total):
+        return
+    right = done - answers.filter(right=False).values("task_id").distinct().count()
+    Qualification.objects.create(
+        project=project, user=annotator, right=right, tasks=done, passed=right >= rules.test_right
+    )
+
+
+# --- Contradictions -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Doubts:
+    unasked: dict[str, str]
+    """Contradictions of the answer that its author was not asked about yet."""
+    asked: set[str]
+    """Rules that are still broken, and were asked about."""
+
+
+def doubts_about(assignment: Assignment, question: Asked, answer: Answer, asked: Several[str]) -> Doubts:
+    """What in the answer does not fit the other answers of the same person to the same item."""
+    number = question.step.number
+    alone = len(question.steps) == 1
+    if alone and not answer.value.get("dimensions"):  # the hot path: a lone answer contradicts nothing
+        return Doubts({}, set())
+    others = {} if alone else current_parts(assignment)
+    parts = [part_of(one) for key, one in sorted(others.items()) if key != number]
+    mine = {"kind": question.step.kind.slug, "value": answer.value, "preference": answer.preference,
+            "order": question.shown.order}  # fmt: skip
+    parts.insert(sum(key < number for key in others if key != number), mine)
+    found = contradictions.found_in(parts)
+    known = set(Contradiction.objects.filter(assignment=assignment).values_list("rule", flat=True)) & set(asked)
+    return Doubts({rule: words for rule, words in found.items() if rule not in known}, known & set(found))
+
+
+def part_of(feedback: Feedback) -> dict[str, Any]:
+    return {
+        "kind": feedback.kind, "value": feedback.value, "preference": feedback.preference, "order": feedback.order
+    }  # fmt: skip
+
+
+def remember(assignment: Assignment, found: Mapping[str, str]) -> None:
+    for rule, words in found.items():
+        Contradiction.objects.update_or_create(
+            assignment=assignment, rule=rule,
+            defaults={"detail": {"told": words}, "project_id": assignment.task.project_id},
+        )  # fmt: skip
+
+
+def settle(assignment: Assignment, still_there: Several[str]) -> None:
+    """The answer came again: what still contradicts was meant, the rest was mended."""
+    Resolution = Contradiction.Resolution
+    now = timezone.now()
+    for one in Contradiction.objects.filter(assignment=assignment, resolution=Resolution.OPEN):
+        one.resolution = Resolution.KEPT if one.rule in still_there else Resolution.CHANGED
+        one.answered_at = now
+        one.save(update_fields=["resolution", "answered_at"])
+
+
+# --- Places and keys ----------------------------------------------------------------------------------------
 
 
 def collision(error: IntegrityError) -> str:
@@ -201,14 +264,6 @@ def collision(error: IntegrityError) -> str:
     if constraint == "one_current_answer":
         return "An answer of yours to this task is stored already, this one is not. To change it, undo it first."
     raise error
-
-
-def lock_person(annotator: User) -> None:
-    User.objects.select_for_update(no_key=True).get(pk=annotator.pk)
-
-
-def lock_tasks(task_ids: Iterable[int]) -> None:
-    list(Task.objects.filter(pk__in=list(task_ids)).order_by("pk").select_for_update().values_list("pk"))
 
 
 def lock(assignment: Assignment, annotator: User) -> Assignment:
@@ -236,8 +291,8 @@ def replayed(seen: Feedback, assignment: Assignment, answer: Answer) -> Feedback
     return seen
 
 
-def take_place(assignment: Assignment) -> None:
-    """Turn a lease into an answer. A lapsed lease still counts while the task has a place left."""
+def take_place(assignment: Assignment, *, finished: bool) -> None:
+    """Turn a lease into an answer, or go on to the next step. A lapsed lease counts while the task has a place left."""
     task = assignment.task
     if assignment.status == Status.SUBMITTED:
         raise Refused("This task is already answered, perhaps in another tab. To change it, undo it first.")
@@ -249,45 +304,219 @@ def take_place(assignment: Assignment) -> None:
             )
         task.claimed += 1
         task.save(update_fields=["claimed"])
-    assignment.status = Status.SUBMITTED
-    assignment.finished_at = timezone.now()
-    assignment.save(update_fields=["status", "finished_at"])
+    assignment.draft = None
+    if finished:
+        assignment.status, assignment.finished_at = Status.SUBMITTED, timezone.now()
+    else:
+        assignment.status, assignment.lease_until = Status.LEASED, lease_end()
+        assignment.step += 1
+    assignment.save(update_fields=["status", "finished_at", "lease_until", "step", "draft"])
+
+
+# --- Skip, undo, change -------------------------------------------------------------------------------------
 
 
 @transaction.atomic
 def skip(*, assignment: Assignment, annotator: User, reason: str, flag: bool = False) -> None:
-    """Give a task back for somebody else, or hold it until an administrator releases it."""
+    """Give a task back for somebody else, or hold it until a moderator releases it."""
     locked = lock(assignment, annotator)
     if locked.status == Status.SUBMITTED:
         raise Refused("This task is already answered. Undo the answer first, then skip it.")
     if locked.status == Status.LEASED:
         free_places([locked.task_id])
+    if locked.step:
+        withdraw_parts([locked.pk])
     if flag:
         Task.objects.filter(pk=locked.task_id).update(flagged=True)
-    locked.status = Status.SKIPPED
+    locked.status, locked.step, locked.flagged = Status.SKIPPED, 0, flag
     locked.skip_reason = reason.replace("\x00", "")[:200]  # PostgreSQL stores no NUL
     locked.finished_at = timezone.now()
-    locked.save(update_fields=["status", "skip_reason", "finished_at"])
+    locked.save(update_fields=["status", "step", "flagged", "skip_reason", "finished_at"])
 
 
 @transaction.atomic
 def undo(*, project: Project, annotator: User) -> Assignment:
-    """Take back the last answer and open its task again. The answer stays in the history, marked withdrawn."""
+    """Take back what was done last: an answer to a step, or a skip. Answers stay in the history, marked withdrawn."""
     # Which one is the last is settled before the wait for the person's row: two clicks at once take back one answer.
-    last = Feedback.current.filter(project=project, annotator=annotator).order_by("-created_at", "-pk").first()
-    if last is None:
+    last = Feedback.current.filter(project=project, annotator=annotator).exclude(task__purpose=Task.Purpose.TURN)
+    last_answer = last.select_related("assignment").order_by("-created_at", "-pk").first()
+    skips = Assignment.objects.filter(annotator=annotator, task__project=project, status=Status.SKIPPED)
+    last_skip = skips.order_by("-finished_at").first()
+    if last_answer is None and last_skip is None:
         raise Refused("There is no answer of yours to take back.")
+    if last_answer is None or (last_skip and last_skip.finished_at and last_skip.finished_at > last_answer.created_at):
+        assert last_skip is not None
+        return undo_skip(last_skip, annotator)
+    return undo_answer(last_answer, annotator)
+
+
+def undo_answer(last: Feedback, annotator: User) -> Assignment:
     lock_person(annotator)
-    held = Assignment.objects.filter(annotator=annotator, status=Status.LEASED, task__project=project)
-    on_screen = list(held.values_list("task_id", flat=True))
+    on_screen = make_room(annotator, last.project_id, besides=last.task_id)
     lock_tasks([last.task_id, *on_screen])
     changed = Feedback.objects.filter(pk=last.pk, withdrawn_at=None).update(withdrawn_at=timezone.now())
     if not changed:
         raise Refused("That answer was taken back already, perhaps in another tab.")
-    # The task on the screen makes room. It keeps its id, and so its draft, for when it is taken up again.
     end_leases(Assignment.objects.filter(annotator=annotator, task_id__in=on_screen))
-    Task.objects.filter(pk=last.task_id).update(answered=F("answered") - 1)
     assignment = Assignment.objects.select_for_update(of=("self",)).get(pk=last.assignment_id)
+    if assignment.status == Status.SUBMITTED:
+        Task.objects.filter(pk=last.task_id).update(answered=F("answered") - 1)
     assignment.status, assignment.lease_until, assignment.finished_at = Status.LEASED, lease_end(), None
-    assignment.save(update_fields=["status", "lease_until", "finished_at"])
+    assignment.step = last.step
+    assignment.save(update_fields=["status", "lease_until", "finished_at", "step"])
     return assignment
+
+
+def undo_skip(last: Assignment, annotator: User) -> Assignment:
+    lock_person(annotator)
+    on_screen = make_room(annotator, last.task.project_id, besides=last.task_id)
+    lock_tasks([last.task_id, *on_screen])
+    assignment = Assignment.objects.select_for_update(of=("self",)).select_related("task").get(pk=last.pk)
+    if assignment.status != Status.SKIPPED:
+        raise Refused("That skip was taken back already, perhaps in another tab.")
+    task = assignment.task
+    if task.claimed >= task.wanted:
+        raise Refused("The task that you skipped has gone to somebody else since, so it cannot be taken back.")
+    end_leases(Assignment.objects.filter(annotator=annotator, task_id__in=on_screen))
+    others = Assignment.objects.filter(task=task, flagged=True).exclude(pk=assignment.pk)
+    task.flagged = task.flagged and (not assignment.flagged or others.exists())
+    task.claimed += 1
+    task.save(update_fields=["flagged", "claimed"])
+    assignment.status, assignment.lease_until, assignment.finished_at = Status.LEASED, lease_end(), None
+    assignment.flagged, assignment.skip_reason, assignment.back_from_skip = False, "", True
+    assignment.save(update_fields=["status", "lease_until", "finished_at", "flagged", "skip_reason"])
+    return assignment
+
+
+def make_room(annotator: User, project_id: int, *, besides: int) -> list[int]:
+    """The tasks on the screen, which make room. They keep their ids, and so their drafts, for when they come back."""
+    held = Assignment.objects.filter(annotator=annotator, status=Status.LEASED, task__project_id=project_id)
+    return list(held.exclude(task_id=besides).values_list("task_id", flat=True))
+
+
+def revise(
+    *,
+    assignment: Assignment,
+    annotator: User,
+    step: int,
+    data: Mapping[str, str],
+    idempotency_key: uuid.UUID,
+    active_ms: int = 0,
+    asked: Several[str] = (),
+) -> Feedback:
+    """Change an answer that was sent: a new row supersedes the old one, which stays in the history.
+
+    Where a later step asked about a response that the change makes another one (the loser is now the winner), the
+    answers from there on are withdrawn and the item opens again at that step. What is sent unchanged stays as it is.
+    """
+    question = asked_of(assignment, step=step)
+    answer = question.step.kind.parse(data, question.shown)
+    try:
+        with transaction.atomic():
+            locked = lock(assignment, annotator)
+            if seen := Feedback.objects.filter(idempotency_key=idempotency_key).first():
+                return replayed(seen, locked, answer)
+            old = Feedback.current.filter(assignment=locked, step=step).first()
+            if locked.status != Status.SUBMITTED or old is None:
+                raise Refused("This answer is open again already, perhaps in another tab.")
+            if not changeable(locked, annotator):
+                raise Refused(f"Only your last {CHANGEABLE} answers can be changed, and those sent back to you.")
+            doubts = doubts_about(locked, question, answer, asked)
+            if doubts.unasked:
+                remember(locked, doubts.unasked)
+            else:
+                same = (old.value, old.comment) == (answer.value, answer.comment)
+                settle_sent_back(locked, changed=not same)
+                if same:
+                    return old
+                settle(locked, doubts.asked)
+                Feedback.objects.filter(pk=old.pk).update(withdrawn_at=timezone.now())
+                feedback = store(locked, question, answer, annotator, idempotency_key, active_ms)
+                reopen_from(locked, first_step_that_moved(locked, question.steps, after=step))
+    except IntegrityError as error:
+        raise Refused(collision(error)) from error
+    if doubts.unasked:
+        raise Contradicts(doubts.unasked)
+    assignment.status, assignment.step = locked.status, locked.step
+    return feedback
+
+
+def changeable(assignment: Assignment, annotator: User) -> bool:
+    if SentBack.objects.filter(assignment=assignment, answered_at=None).exists():
+        return True
+    return assignment.pk in last_answered(annotator, assignment.task.project_id).values_list("pk", flat=True)
+
+
+def last_answered(annotator: User, project_id: int) -> Any:
+    """The assignments that this person answered last, newest first. A turn of a chat belongs to its chat."""
+    done = Assignment.objects.filter(annotator=annotator, task__project_id=project_id, status=Status.SUBMITTED)
+    return done.exclude(task__purpose=Task.Purpose.TURN).order_by("-finished_at")[:CHANGEABLE]
+
+
+def first_step_that_moved(assignment: Assignment, steps: tuple[Step, ...], *, after: int) -> int | None:
+    """The first step after `after` that would now be asked about other responses than it was."""
+    parts = current_parts(assignment)
+    for step in steps[after + 1 :]:
+        part = parts.get(step.number)
+        if part and list(part.order) != order_of(step, assignment.order, parts, steps):
+            return step.number
+    return None
+
+
+def reopen_from(assignment: Assignment, step: int | None) -> None:
+    if step is None:
+        return
+    parts = Feedback.objects.filter(assignment=assignment, step__gte=step, withdrawn_at=None)
+    parts.update(withdrawn_at=timezone.now())
+    Task.objects.filter(pk=assignment.task_id).update(answered=F("answered") - 1)
+    assignment.status, assignment.lease_until, assignment.finished_at = Status.LEASED, lease_end(), None
+    assignment.step = step
+    assignment.save(update_fields=["status", "lease_until", "finished_at", "step"])
+
+
+def sent_back_to(project: Project, annotator: User) -> SentBack | None:
+    """The oldest answer that a reviewer asks this person to look at again."""
+    waiting = SentBack.objects.filter(project=project, annotator=annotator, answered_at=None)
+    return waiting.select_related("assignment__task__prompt", "reviewer").order_by("created_at").first()
+
+
+def settle_sent_back(assignment: Assignment, *, changed: bool) -> None:
+    waiting = SentBack.objects.filter(assignment=assignment, answered_at=None)
+    waiting.update(answered_at=timezone.now(), changed=changed)
+
+
+# --- Drafts -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Draft:
+    version: int
+    fields: dict[str, str]
+    step: int
+
+
+class DraftConflict(Exception):
+    """Another tab or computer has saved a newer draft; nothing was overwritten."""
+
+    def __init__(self, newer: Draft) -> None:
+        super().__init__("A newer draft of this task was saved in another tab or on another computer.")
+        self.newer = newer
+
+
+@transaction.atomic
+def save_draft(*, assignment: Assignment, annotator: User, step: int, version: int, fields: Mapping[str, str]) -> int:
+    """Keep what is chosen and typed; returns the draft's new version. Raises DraftConflict, Refused."""
+    if sum(len(name) + len(text) for name, text in fields.items()) > MAX_DRAFT:
+        raise Refused(f"The draft is longer than {MAX_DRAFT:,} characters and is kept on this computer only.")
+    locked = Assignment.objects.select_for_update(of=("self",)).get(pk=assignment.pk, annotator=annotator)
+    if locked.status == Status.SUBMITTED or locked.step != step:
+        raise Refused("This step is answered already; its draft is not needed any more.")
+    if version != locked.draft_version:
+        draft = locked.draft or {}
+        raise DraftConflict(Draft(locked.draft_version, draft.get("fields", {}), draft.get("step", 0)))
+    locked.draft = {"step": step, "fields": {name: text.replace("\x00", "") for name, text in fields.items()}}
+    locked.draft_version += 1
+    if locked.status == Status.LEASED:
+        locked.lease_until = lease_end()  # whoever writes is at work
+    locked.save(update_fields=["draft", "draft_version", "lease_until"])
+    return locked.draft_version

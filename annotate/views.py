@@ -1,11 +1,14 @@
 """The annotator's desk. Each act answers with the next task, so that nobody waits for a second request."""
 
+import json
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.templatetags.static import static
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -13,20 +16,23 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import Project
 from accounts.permissions import can_annotate, project_view
 from accounts.requests import MemberRequest
-from annotate import quality, services
-from annotate.kinds import KINDS, AnswerError
-from annotate.models import Assignment, Feedback
+from annotate import quality, queue, services
+from annotate.kinds import AnswerError
+from annotate.kinds.base import LETTERS
+from annotate.models import Assignment, Feedback, SentBack, Task
+from annotate.protocols import said
+from annotate.services import Asked
 
-LETTERS = "ABCDEFGHIJKL"
-FLAGGED = "Flagged. Nobody else gets this task until an administrator releases it in /admin/."
+FLAGGED = "Flagged. Nobody else gets this task until a moderator has looked at it."
+NOT_ANSWERS = {"csrfmiddlewaretoken", "idempotency_key", "active_ms", "step", "asked"}
+"""Fields of the form that are not part of what is answered."""
 
 
 @never_cache
 @require_GET
 @project_view(can_annotate)
 def desk(request: MemberRequest, project: Project) -> HttpResponse:
-    assignment = services.next_assignment(project=project, annotator=request.user)
-    return show(request, project, assignment)
+    return show_next(request, project)
 
 
 @require_POST
@@ -34,18 +40,101 @@ def desk(request: MemberRequest, project: Project) -> HttpResponse:
 def answer(request: MemberRequest, project: Project, assignment: int) -> HttpResponseBase:
     held = own_assignment(request, project, assignment)
     try:
-        services.record_feedback(
+        feedback = services.record_feedback(
             assignment=held,
             annotator=request.user,
             data=request.POST,
             idempotency_key=posted_key(request),
             active_ms=posted_int(request, "active_ms"),
+            step=posted_int(request, "step") if "step" in request.POST else None,
+            asked=posted_rules(request),
         )
     except AnswerError as error:
         return show(request, project, held, form_error=str(error), status=422)
+    except services.Contradicts as error:
+        return show(request, project, held, doubts=error.found, status=422)
     except services.Refused as error:
         return go_on(request, project, flash=str(error), status=409)
+    if feedback.right is not None and held.status == Assignment.Status.SUBMITTED:
+        return go_on(request, project, flash=told_of_gold(held, feedback, queue.rules_of(project)))
     return go_on(request, project)
+
+
+def told_of_gold(assignment: Assignment, feedback: Feedback, rules: Any) -> str:
+    """Whether a known answer was met: always in the qualification test, among other tasks if the project says so."""
+    if assignment.task.purpose != Task.Purpose.TEST and not rules.gold_feedback:
+        return ""
+    why = str((assignment.task.gold or {}).get("explanation", "")).strip()
+    return f"{'That was right.' if feedback.right else 'Another answer was expected.'} {why}".strip()
+
+
+@never_cache
+@project_view(can_annotate)
+def change(request: MemberRequest, project: Project, assignment: int, step: int) -> HttpResponseBase:
+    """Open one of the own last answers again, or one that was sent back, and send it changed."""
+    if request.method not in {"GET", "POST"}:
+        return HttpResponse(status=405)
+    done = own_assignment(request, project, assignment)
+    if request.method == "GET":
+        if done.status != Assignment.Status.SUBMITTED or not services.changeable(done, request.user):
+            request.session["desk_flash"] = "That answer cannot be changed any more, or is open again already."
+            return redirect("annotate", slug=project.slug)
+        return show(request, project, done, changing=step)
+    try:
+        services.revise(
+            assignment=done,
+            annotator=request.user,
+            step=step,
+            data=request.POST,
+            idempotency_key=posted_key(request),
+            active_ms=posted_int(request, "active_ms"),
+            asked=posted_rules(request),
+        )
+    except AnswerError as error:
+        return show(request, project, done, changing=step, form_error=str(error), status=422)
+    except services.Contradicts as error:
+        return show(request, project, done, changing=step, doubts=error.found, status=422)
+    except services.Refused as error:
+        return go_on(request, project, flash=str(error), status=409)
+    return go_on(request, project, flash="The change is stored. The answer before it stays in the history.")
+
+
+@never_cache
+@require_GET
+@project_view(can_annotate)
+def history(request: MemberRequest, project: Project) -> HttpResponse:
+    """The own last answers, each with a way to change it."""
+    done = list(services.last_answered(request.user, project.pk).select_related("task__prompt"))
+    answers: dict[int, list[Feedback]] = {one.pk: [] for one in done}
+    for feedback in Feedback.current.filter(assignment__in=answers).order_by("step"):
+        answers[feedback.assignment_id].append(feedback)
+    rows = [
+        {"assignment": one, "prompt": one.task.prompt, "answers": [(part, said(part)) for part in answers[one.pk]]}
+        for one in done
+    ]
+    return render(request, "annotate/history.html", {"project": project, "rows": rows})
+
+
+@require_POST
+@project_view(can_annotate)
+def draft(request: MemberRequest, project: Project, assignment: int) -> HttpResponse:
+    """Keep what is typed: {step, version, fields}. Answers with the new version, or with the newer draft (409)."""
+    held = own_assignment(request, project, assignment)
+    try:
+        sent = json.loads(request.body)
+        step, version, fields = int(sent["step"]), int(sent["version"]), dict(sent["fields"])
+        if not all(isinstance(text, str) for text in fields.values()):
+            raise TypeError
+    except (ValueError, KeyError, TypeError):
+        return JsonResponse({"error": "A draft is {step, version, fields}, and fields are texts by name."}, status=400)
+    try:
+        stored = services.save_draft(assignment=held, annotator=request.user, step=step, version=version, fields=fields)
+    except services.DraftConflict as error:
+        newer = {"version": error.newer.version, "fields": error.newer.fields, "step": error.newer.step}
+        return JsonResponse({"error": str(error), **newer}, status=409)
+    except services.Refused as error:
+        return JsonResponse({"error": str(error)}, status=410)
+    return JsonResponse({"version": stored})
 
 
 @require_POST
@@ -66,10 +155,11 @@ def skip(request: MemberRequest, project: Project, assignment: int) -> HttpRespo
 @project_view(can_annotate)
 def undo(request: MemberRequest, project: Project) -> HttpResponseBase:
     try:
-        services.undo(project=project, annotator=request.user)
+        opened = services.undo(project=project, annotator=request.user)
     except services.Refused as error:
         return go_on(request, project, flash=str(error), status=409)
-    return go_on(request, project, flash="Your last answer is open again. Send it anew, changed or not.")
+    told = "Your last answer is open again. Send it anew, changed or not."
+    return go_on(request, project, flash="The task that you skipped is back." if opened.back_from_skip else told)
 
 
 def own_assignment(request: MemberRequest, project: Project, pk: int) -> Assignment:
@@ -91,12 +181,24 @@ def posted_int(request: MemberRequest, name: str) -> int:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 12 else 0
 
 
+def posted_rules(request: MemberRequest) -> list[str]:
+    return [rule for rule in request.POST.get("asked", "").split(",") if rule]
+
+
 def go_on(request: MemberRequest, project: Project, *, flash: str = "", status: int = 200) -> HttpResponseBase:
     """The next task: in this response for htmx, by redirect for a plain form (so that reload posts nothing)."""
     if not request.htmx:
         if flash:
             request.session["desk_flash"] = flash
         return redirect("annotate", slug=project.slug)
+    return show_next(request, project, flash=flash, status=status)
+
+
+def show_next(request: MemberRequest, project: Project, *, flash: str = "", status: int = 200) -> HttpResponse:
+    """What a reviewer sent back comes first, then the task in hand, then a new one."""
+    back = services.sent_back_to(project, request.user)
+    if back and back.assignment.status == Assignment.Status.SUBMITTED:
+        return show(request, project, back.assignment, changing=0, sent_back=back, flash=flash, status=status)
     assignment = services.next_assignment(project=project, annotator=request.user)
     return show(request, project, assignment, flash=flash, status=status)
 
@@ -107,60 +209,93 @@ def show(
     assignment: Assignment | None,
     *,
     form_error: str = "",
+    doubts: Mapping[str, str] | None = None,
+    changing: int | None = None,
+    sent_back: SentBack | None = None,
     flash: str = "",
     status: int = 200,
 ) -> HttpResponse:
     template = "annotate/_desk.html" if request.htmx else "annotate/desk.html"
+    rules = queue.rules_of(project)
     context: dict[str, Any] = {
         "project": project,
         "assignment": assignment,
-        "progress": quality.desk_progress(project=project, annotator=request.user),
-        "can_undo": Feedback.current.filter(project=project, annotator=request.user).exists(),
+        "progress": quality.desk_progress(project=project, annotator=request.user, goal=rules.daily_goal),
         "flash": flash or request.session.pop("desk_flash", ""),
         "form_error": form_error,
-        "lease_minutes": settings.TASK_LEASE_MINUTES,
+        "doubts": doubts or {},
+        "changing": changing is not None,
+        "sent_back": sent_back,
         "urls": {"undo": reverse("undo", args=[project.slug]), "home": project.get_absolute_url()},
     }
     if assignment:
-        context |= task_context(project, assignment)
+        context |= task_context(project, assignment, changing)
         # Only a form that comes back is filled in: what was sent for one task must not be chosen on the next.
-        context["draft"] = posted_draft(request) if form_error else withdrawn_draft(assignment)
+        context["draft"] = posted_draft(request) if form_error or doubts else kept_draft(assignment, context["asked"])
+    else:
+        context["empty_reason"] = queue.why_nothing(project, request.user)
+    context["can_undo"] = bool(context["progress"]["done"]) or changing is not None or bool(flash)
     return render(request, template, context, status=status)
 
 
-def task_context(project: Project, assignment: Assignment) -> dict[str, Any]:
+def task_context(project: Project, assignment: Assignment, changing: int | None = None) -> dict[str, Any]:
     task = assignment.task
-    by_position = {row.position: row.response for row in task.task_responses.select_related("response")}
+    rows = task.task_responses.select_related("response__prompt" if task.two_prompts else "response")
+    by_position = {row.position: row.response for row in rows}
+    asked = services.asked_of(
+        assignment, step=changing, texts={position: response.text for position, response in by_position.items()}
+    )
+    kind = asked.step.kind
+    letters = {position: LETTERS[place] for place, position in enumerate(assignment.order)}
     return {
         "task": task,
         "prompt": task.prompt,
+        "asked": asked,
+        "step": asked.step,
         "responses": [
-            {"side": LETTERS[place].lower(), "letter": LETTERS[place], "text": by_position[position].text,
-             "lang": task.prompt.lang}
-            for place, position in enumerate(assignment.order)
+            {
+                "side": letters[position].lower(),
+                "letter": letters[position],
+                "place": place,
+                "text": by_position[position].text,
+                "lang": by_position[position].prompt.lang if task.two_prompts else task.prompt.lang,
+                "prompt": by_position[position].prompt if task.two_prompts else None,
+            }
+            for place, position in enumerate(asked.shown.order)
         ],
         # A new key each time the form is shown: a resend of the same form is the same answer, a new form is not.
         "idempotency_key": uuid.uuid4(),
-        "kind_template": f"annotate/kinds/{task.kind}.html",
-        **KINDS[task.kind].context(assignment.order),
+        "kind_template": f"annotate/kinds/{kind.slug}.html",
+        "kind_script": static(f"js/kinds/{kind.slug}.js") if kind.script else "",
+        **kind.context(asked.shown),
         "urls": {
-            "answer": reverse("answer", args=[project.slug, assignment.pk]),
+            "answer": reverse("change", args=[project.slug, assignment.pk, asked.step.number])
+            if changing is not None
+            else reverse("answer", args=[project.slug, assignment.pk]),
+            "draft": reverse("draft", args=[project.slug, assignment.pk]),
             "skip": reverse("skip", args=[project.slug, assignment.pk]),
             "flag": reverse("skip", args=[project.slug, assignment.pk]),
             "undo": reverse("undo", args=[project.slug]),
+            "history": reverse("history", args=[project.slug]),
+            "desk": reverse("annotate", args=[project.slug]),
             "home": project.get_absolute_url(),
         },
-    }  # fmt: skip
+        "lease_minutes": settings.TASK_LEASE_MINUTES,
+    }
 
 
 def posted_draft(request: MemberRequest) -> dict[str, str]:
-    return {name: request.POST.get(name, "") for name in ("strength", "comment")}
+    return {name: str(text) for name, text in request.POST.items() if name not in NOT_ANSWERS}
 
 
-def withdrawn_draft(assignment: Assignment) -> dict[str, str]:
-    """The answer that was taken back, in the terms of what is shown, so that it can be sent again as it was."""
-    last = Feedback.objects.filter(assignment=assignment).order_by("-pk").first()
-    if last is None:
+def kept_draft(assignment: Assignment, asked: Asked) -> dict[str, str]:
+    """What was typed and not sent; else the answer that was taken back or is being changed, as it was given."""
+    kept = assignment.draft
+    if kept and kept.get("step") == asked.step.number and assignment.status != Assignment.Status.SUBMITTED:
+        return dict(kept["fields"])
+    if assignment.fresh:
         return {}
-    strength = "both_bad" if last.both_bad else str(last.value.get("strength", ""))
-    return {"strength": strength, "comment": last.comment}
+    last = Feedback.objects.filter(assignment=assignment, step=asked.step.number).order_by("-pk").first()
+    if last is None or list(last.order) != list(asked.shown.order):
+        return {}
+    return {**asked.step.kind.fields(last.value, asked.shown), "comment": last.comment}

@@ -6,7 +6,9 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import Project
 from accounts.permissions import can_review, project_view
+from annotate.kinds.base import LETTERS
 from annotate.models import Feedback
+from annotate.protocols import said
 
 
 @require_GET
@@ -25,7 +27,12 @@ def vote(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         {
             "project": project,
             "feedback": feedback,
-            "shown": [(letter, rows[position]) for letter, position in zip("AB", feedback.order, strict=False)],
+            "shown": [(letter, rows[position]) for letter, position in zip(LETTERS, feedback.order, strict=False)],
+            "said": said(feedback),
+            "parts": [
+                (one, said(one))
+                for one in Feedback.current.filter(assignment_id=feedback.assignment_id).exclude(pk=feedback.pk)
+            ],
             "lineage": lineage,
         },
     )

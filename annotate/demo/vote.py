@@ -41,7 +41,7 @@ def rater_of(simulation: SimulatedAnnotator) -> SimulatedRater:
 def vote_once(project: Project, user: User, rater: SimulatedRater) -> bool:
     """One task, one vote; False when there is nothing for this annotator."""
     assignment = services.next_assignment(project=project, annotator=user)
-    if assignment is None:
+    if assignment is None or assignment.task.kind != "pairwise":
         return False
     services.record_feedback(
         assignment=assignment,

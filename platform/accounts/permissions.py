@@ -17,23 +17,22 @@ Role = Membership.Role
 Permission = Callable[[User, Project], bool]
 
 
-def role_in(user: User, project: Project) -> str | None:
-    """The user's role in the project; superusers are admins everywhere.
-
-    Kept on the user, which lives as long as its request: a page asks several times.
-    """
-    known: dict[int, str | None] = user.__dict__.setdefault("_roles", {})
+def membership_of(user: User, project: Project) -> Membership | None:
+    """The user's membership, whatever the role; kept on the user, which lives as long as its request."""
+    known: dict[int, Membership | None] = user.__dict__.setdefault("_memberships", {})
     if project.pk not in known:
-        known[project.pk] = looked_up_role(user, project)
+        known[project.pk] = Membership.objects.filter(user=user, project=project).first()
     return known[project.pk]
 
 
-def looked_up_role(user: User, project: Project) -> str | None:
+def role_in(user: User, project: Project) -> str | None:
+    """The user's role in the project; superusers are admins everywhere."""
     if not user.is_active:
         return None
     if user.is_superuser:
         return Role.ADMIN
-    return Membership.objects.filter(user=user, project=project).values_list("role", flat=True).first()
+    membership = membership_of(user, project)
+    return membership.role if membership else None
 
 
 def can_see(user: User, project: Project) -> bool:

@@ -1,5 +1,13 @@
 /* The annotator's desk: keys, panes that scroll together, drafts, and answers that survive a lost connection.
-   Without this file the desk is a plain form that works. */
+   Without this file the desk is a plain form that works.
+
+   What a kind of feedback adds is in kinds/<slug>.js, which sets window.palate.kinds[slug] to an object with
+     begin(form)   a task of this kind is on the desk; its fields hold the draft already
+     keys          {key: function} while no text has the focus
+     missing(form) a sentence when the answer is not complete, else ""
+     restored()    the fields were filled from a draft after begin(): draw again what depends on them
+     end()         the task leaves the desk
+   and calls palate.desk.changed() whenever it changes a field itself. */
 "use strict";
 
 (() => {
@@ -7,9 +15,11 @@
   const IDLE = 60000; // a minute without a sign of life is not time spent on the task
   const FIRST_WAIT = 3000;
   const LONGEST_WAIT = 60000;
+  const PAUSE = 1500; // after the last change, before the draft goes to the server
+  const OURS = new Set(["csrfmiddlewaretoken", "idempotency_key", "active_ms", "step", "asked"]);
 
-  let assignment = ""; // the id of the task on the desk, since begin()
-  let finished = ""; // the id of the task that was answered, skipped or flagged: its draft can go
+  let key = ""; // task and step on the desk, since begin(): "12.0"
+  let finished = ""; // the one that was answered, skipped or flagged: its draft can go
   let active = 0;
   let ticked = performance.now();
   let alive = ticked;
@@ -17,15 +27,43 @@
   let wait = FIRST_WAIT;
   let signedOut = false;
   let unheard = false; // the answer was sent and no response came: it may be stored or not
+  let untouched = ""; // the fields as they were before the person changed any
+  let version = 0; // of the draft on the server
+  let saving = 0;
+  let overtaken = false; // another tab or computer has a newer draft: this one saves no more
 
+  const { palate } = window;
   const byId = (id) => document.getElementById(id);
   const form = () => byId("answer");
-  const options = () => [...form().querySelectorAll(".strength input")];
-  const chosen = () => form().querySelector('input[name="strength"]:checked');
-  const comment = () => byId("comment");
-  const fromTheRight = () => document.documentElement.dir === "rtl";
-  const shown = () => byId("desk").dataset.assignment; // is ahead of begin() for the moment in which htmx settles
+  const kind = () => palate.kinds[byId("desk")?.dataset.kind] || {};
   const clock = () => new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+
+  /* is ahead of begin() for the moment in which htmx settles */
+  function shown() {
+    const { assignment, step, changing } = byId("desk").dataset;
+    return `${assignment}.${step}${changing === undefined ? "" : ".change"}`;
+  }
+
+  /* ---- the answer as it is in the form: {name: text} ---- */
+  function fieldsNow() {
+    const found = {};
+    for (const [name, text] of new FormData(form())) if (!OURS.has(name)) found[name] = text;
+    return found;
+  }
+
+  function fill(fields) {
+    for (const control of form().elements) {
+      if (!control.name || OURS.has(control.name)) continue;
+      const text = fields[control.name];
+      if (control.type === "radio") control.checked = text === control.value;
+      else if (control.type === "checkbox") control.checked = text !== undefined;
+      else if (text !== undefined) control.value = text;
+    }
+    kind().restored?.();
+  }
+
+  const missing = () => (kind().missing ? kind().missing(form()) : "");
+  const dirty = () => JSON.stringify(fieldsNow()) !== untouched;
 
   /* ---- what is kept on this computer, a draft for each task and person ---- */
   const prefix = () => `palate:${byId("desk").dataset.user}:draft:`;
@@ -66,31 +104,59 @@
 
   function draftNow(pending) {
     tick();
+    const { idempotency_key: once, step, asked } = form().elements;
     return {
-      strength: chosen()?.value || "",
-      comment: comment().value,
-      idempotency_key: form().elements.idempotency_key.value,
+      fields: fieldsNow(),
+      idempotency_key: once.value,
+      step: step.value,
+      asked: asked.value,
       active_ms: Math.round(active),
       url: form().action,
+      version,
       pending,
       at: Date.now(),
     };
   }
 
   function saveDraft() {
-    const draft = draftNow(false);
-    if (!draft.strength && !draft.comment) return forget(shown());
-    if (!keep(shown(), draft)) return;
-    if (unheard) warn("Changed: send it again");
-    else show("Kept", " on this computer", ` ${clock()}`);
+    if (!dirty()) {
+      clearTimeout(saving);
+      return forget(shown());
+    }
+    const safe = keep(shown(), draftNow(false));
+    if (unheard) return warn("Changed: send it again");
+    if (safe) show("Kept", " on this computer", ` ${clock()}`);
+    clearTimeout(saving);
+    if (!overtaken && !shown().endsWith(".change")) saving = setTimeout(saveOnServer, PAUSE);
+  }
+
+  /* so that the draft is there on another computer too; a tab that knows an older one may not overwrite it */
+  async function saveOnServer() {
+    const about = shown();
+    const { draftUrl, step } = byId("desk").dataset;
+    const headers = { "X-CSRFToken": palate.token(), "Content-Type": "application/json" };
+    const body = JSON.stringify({ step: Number(step), version, fields: fieldsNow() });
+    try {
+      const answer = await fetch(draftUrl, { method: "POST", headers, body, credentials: "same-origin" });
+      if (!form() || about !== shown() || answer.redirected) return;
+      if (answer.ok) {
+        version = (await answer.json()).version;
+        const local = read(about);
+        if (local) keep(about, { ...local, version });
+        if (!saving || !unheard) show("Draft saved", "", ` ${clock()}`);
+      } else if (answer.status === 409) {
+        overtaken = true;
+        warn("Changed elsewhere");
+        palate.toast("This task was changed in another tab or on another computer. Reload to see that draft, or send what is here.");
+      }
+    } catch { /* no connection: it is kept on this computer, and the next change tries again */ }
   }
 
   function restore() {
-    const draft = read(assignment);
-    if (!draft) return;
-    const input = options().concat(bothBad()).find((one) => one.value === draft.strength);
-    if (input) input.checked = true;
-    comment().value = draft.comment || "";
+    const draft = read(key);
+    if (!draft?.fields) return;
+    if (!draft.pending && (draft.version || 0) < version) return forget(key); // the server has a newer one
+    fill(draft.fields);
     active = draft.active_ms || 0;
     if (!draft.pending) {
       if (!byId("save").classList.contains("flash")) show("Your draft is back"); // what the server says comes first
@@ -125,30 +191,10 @@
     byId("say").textContent = words;
   }
 
-  /* ---- choosing ---- */
-  const bothBad = () => form().querySelector('input[value="both_bad"]');
-
-  function choose(input) {
-    input.checked = true;
-    input.dispatchEvent(new Event("change", { bubbles: true }));
-    say(input.closest("label").querySelector("span")?.textContent || input.closest("label").firstChild.nextSibling.textContent);
-  }
-
-  /* toward the left or right of the screen: first slightly, again for stronger, back for weaker */
-  function move(toLeft) {
-    const all = options();
-    const tie = (all.length - 1) / 2;
-    const step = toLeft === fromTheRight() ? 1 : -1;
-    const at = all.indexOf(chosen());
-    const next = (at < 0 ? tie : at) + step;
-    choose(all[Math.min(Math.max(next, 0), all.length - 1)]);
-  }
-
   function send() {
-    if (!chosen()) {
-      form().querySelector(".strength").classList.add("missing");
-      const words = "Choose first: f or j picks a side, space is a tie, x is both bad.";
-      warn("Nothing chosen yet");
+    const words = missing();
+    if (words) {
+      warn("Not complete yet");
       return say(words);
     }
     form().requestSubmit();
@@ -167,7 +213,7 @@
     /* The key stays the same also when the answer is changed now: if this one did arrive, the server says so and
        refuses the change instead of losing it. */
     unheard = true;
-    const safe = keep(assignment, draftNow(true));
+    const safe = keep(key, draftNow(true));
     const count = Math.max(waiting(), 1);
     if (safe) show("Kept", " on this computer", `, ${count} to send`);
     else show(`${count} to send: keep this tab open`);
@@ -175,7 +221,7 @@
     say("No connection. Your answer is kept on this computer and is sent when the connection is back.");
     clearTimeout(retry);
     if (signedOut) return;
-    retry = setTimeout(() => form() && read(assignment)?.pending !== false && chosen() && form().requestSubmit(), wait);
+    retry = setTimeout(() => form() && read(key)?.pending !== false && !missing() && form().requestSubmit(), wait);
     wait = Math.min(wait * 2, LONGEST_WAIT);
   }
 
@@ -187,7 +233,7 @@
     const words = status === 403 ? "The server did not allow this answer: you may have been signed out. Reload the page; your draft is kept."
       : status === 404 || status === 410 ? "This task was taken away or deleted. Reload the page for the next one; your draft is kept."
       : `The server refused this answer (${status}). Reload the page; your draft is kept.`;
-    window.palate.toast(words);
+    palate.toast(words);
   }
 
   /* answers to other tasks, from a tab that was closed while the connection was gone */
@@ -195,14 +241,14 @@
     for (const id of kept()) {
       const draft = read(id);
       if (!draft || Date.now() - draft.at > WEEK) forget(id);
-      else if (draft.pending && id !== assignment && new URL(draft.url).origin === location.origin) await sendOther(id, draft);
+      else if (draft.pending && id !== key && new URL(draft.url).origin === location.origin) await sendOther(id, draft);
     }
   }
 
   async function sendOther(id, draft) {
-    const { strength, comment: words, idempotency_key, active_ms } = draft;
-    const body = new URLSearchParams({ strength, comment: words, idempotency_key, active_ms });
-    const headers = { "X-CSRFToken": window.palate.token(), "HX-Request": "true" };
+    const { fields, idempotency_key, step, asked, active_ms } = draft;
+    const body = new URLSearchParams({ ...fields, idempotency_key, step, asked, active_ms });
+    const headers = { "X-CSRFToken": palate.token(), "HX-Request": "true" };
     try {
       const answer = await fetch(draft.url, { method: "POST", body, headers, credentials: "same-origin" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -216,10 +262,10 @@
     if (ok || status === 404 || status === 410) forget(id);
     else if (status === 409 || status === 422) keep(id, { ...draft, pending: false });
     if (ok) return show("1 kept answer was sent");
-    const why = page.querySelector("#form-error, #save.flash, .empty #save")?.textContent.trim();
-    if (status === 404 || status === 410) window.palate.toast("An answer kept on this computer came too late: its task is gone.");
-    else if (status === 409 || status === 422) window.palate.toast(`An answer kept on this computer was not taken. ${why || ""}`);
-    else if (status === 403) window.palate.toast("An answer kept on this computer could not be sent. Reload the page to send it.");
+    const why = page.querySelector("#form-error, #doubts b, #save.flash, .empty #save")?.textContent.trim();
+    if (status === 404 || status === 410) palate.toast("An answer kept on this computer came too late: its task is gone.");
+    else if (status === 409 || status === 422) palate.toast(`An answer kept on this computer was not taken. ${why || ""}`);
+    else if (status === 403) palate.toast("An answer kept on this computer could not be sent. Reload the page to send it.");
   }
 
   /* ---- time spent: only while the page is in front and the person shows signs of life ---- */
@@ -261,11 +307,7 @@
   /* ---- keys ---- */
   const drawers = { s: "skip", g: "guide", "?": "keys", "!": "flag", c: "comment-drawer" };
   const keys = {
-    f: () => move(true),
-    j: () => move(false),
-    x: () => choose(bothBad()),
-    " ": () => choose(options()[3]),
-    y: () => together(!byId("together").checked),
+    y: () => byId("together") && together(!byId("together").checked),
     u: () => byId("undo-button")?.click(),
     Enter: send,
   };
@@ -274,62 +316,90 @@
   function taken(event) {
     const at = event.target;
     if (at.closest("textarea, select, [contenteditable], input:not([type=radio], [type=checkbox])")) return true;
-    if ((event.key === "Enter" || event.key === " ") && at.closest("a, button, summary, [type=checkbox]")) return true;
+    if ((event.key === "Enter" || event.key === " ") && at.closest("a, button, summary, [role=button]")) return true;
+    if (event.key === " " && at.matches("[type=checkbox]")) return true;
     return event.key === " " && at.matches("input[type=radio]") && !at.checked;
   }
 
   function onKey(event) {
     if (event.ctrlKey || event.metaKey) {
-      if (event.key === "Enter" && event.target === comment()) send();
+      if (event.key === "Enter" && form() && event.target.closest("#desk")) send();
+      return;
+    }
+    if (event.key === "Escape" && event.target.matches("textarea, input") && event.target.closest(".desk") && !event.target.closest(".drawer")) {
+      event.target.blur(); // so that the keys work again
       return;
     }
     if (event.altKey || event.isComposing || taken(event) || !byId("desk")) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const pressed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const open = document.querySelector(".drawer:popover-open");
-    const drawer = byId(drawers[key]);
+    const drawer = byId(drawers[pressed]);
     if (drawer) {
       if (open && open !== drawer) open.hidePopover();
       drawer.togglePopover();
     } else if (open) return;
-    else if (keys[key] && (form() || key === "u")) keys[key]();
-    else if (/^(Arrow(Up|Down)|Page(Up|Down))$/.test(key) && form() && !event.target.matches("input, .read, .ask")) scrollPanes(key);
+    else if (form() && kind().keys?.[pressed]) {
+      if (kind().keys[pressed](event) === false) return; // the kind has no use for it just now
+    } else if (keys[pressed] && (form() || pressed === "u")) keys[pressed]();
+    else if (/^(Arrow(Up|Down)|Page(Up|Down))$/.test(pressed) && form() && !event.target.matches("input, .read, .ask")) scrollPanes(pressed);
     else return;
     event.preventDefault();
   }
 
   /* ---- the life of one task ---- */
+  let current = {}; // the kind whose task is on the desk
+
   function begin(first) {
     const desk = byId("desk");
     if (!desk || desk.dataset.ready) return;
+    if (form() && desk.dataset.script && !palate.kinds[desk.dataset.kind]) return load(desk.dataset.script, first);
     desk.dataset.ready = "1";
-    const before = assignment;
-    assignment = desk.dataset.assignment || "";
-    if (finished && finished !== assignment) forget(finished);
+    const before = key;
+    current.end?.();
+    current = form() ? kind() : {};
+    key = form() ? shown() : "";
+    if (finished && finished !== key) forget(finished);
     finished = "";
     active = 0;
     ticked = alive = performance.now();
     clearTimeout(retry);
+    clearTimeout(saving);
     wait = FIRST_WAIT;
-    signedOut = unheard = false;
-    const failed = byId("form-error");
-    if (before === assignment && failed) calm();
+    signedOut = unheard = overtaken = false;
+    version = Number(desk.dataset.draftVersion || 0);
+    const failed = byId("form-error") || byId("doubts");
+    if (before === key && failed) calm();
     if (!first) {
       window.scrollTo(0, 0);
       byId("desk-title")?.focus({ preventScroll: true });
-      say(failed ? failed.textContent.trim() : `${byId("save")?.textContent.trim() || "Next task"}. ${byId("progress")?.textContent.trim() || ""}`);
+      const told = [byId("save")?.textContent, byId("desk-title")?.textContent, byId("progress")?.textContent];
+      say(failed ? failed.textContent.trim() : told.map((one) => one?.trim().replace(/[.]$/, "")).filter(Boolean).join(". "));
     }
     if (form()) {
       form().noValidate = true; // send() says what is missing in its own words
       if (byId("together")) byId("together").checked = localSync();
+      current.begin?.(form());
+      untouched = JSON.stringify(fieldsNow());
       restore();
     }
     sendOthers();
   }
 
+  /* the first task of a kind brings its script along */
+  function load(address, first) {
+    if (document.querySelector(`script[data-kind-script="${CSS.escape(address)}"]`)) return;
+    const script = document.createElement("script");
+    script.src = address;
+    script.dataset.kindScript = address;
+    script.onload = () => begin(first);
+    script.onerror = () => palate.toast("A part of this page could not be loaded. Reload the page; your draft is kept.");
+    document.head.append(script);
+  }
+
   /* the server said no: keep the choice, and do not send it again by itself */
   function calm() {
-    const draft = read(assignment);
-    if (draft) keep(assignment, { ...draft, pending: false });
+    const draft = read(key);
+    if (draft) keep(key, { ...draft, pending: false });
   }
 
   function localSync() {
@@ -344,11 +414,10 @@
   document.addEventListener("change", (event) => {
     if (event.target.id === "together") return together(event.target.checked);
     if (!form() || event.target.form !== form()) return;
-    form().querySelector(".strength").classList.remove("missing");
     saveDraft();
   });
   document.addEventListener("input", (event) => {
-    if (event.target === comment()) saveDraft();
+    if (form() && event.target.form === form() && event.target.matches("textarea, input:not([type=radio], [type=checkbox])")) saveDraft();
   });
   document.addEventListener("scroll", (event) => {
     if (event.target.matches?.("#desk .pane > .read")) follow(event.target);
@@ -362,12 +431,13 @@
   /* before htmx reads the form */
   document.addEventListener("submit", (event) => {
     if (event.target !== form()) return;
-    if (!chosen()) {
+    if (missing()) {
       event.preventDefault();
       event.stopImmediatePropagation();
       return send();
     }
     tick();
+    clearTimeout(saving);
     form().elements.active_ms.value = Math.round(active);
     keep(shown(), draftNow(true)); // a page that closes now still sends it later
     busy(true);
@@ -377,7 +447,7 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (!["answer", "skip", "flag"].includes(event.detail.requestConfig?.elt?.id)) return;
     if (event.detail.xhr.status === 409) calm(); // refused, as when the task went to someone else: the draft stays
-    else if (event.detail.shouldSwap) finished = assignment; // not when the server failed, or asked to sign in
+    else if (event.detail.shouldSwap) finished = key; // not when the server failed, or asked to sign in
   });
   const isAnswer = (event) => form() && event.detail.elt === form();
   document.addEventListener("htmx:sendError", (event) => isAnswer(event) && late());
@@ -390,13 +460,15 @@
   });
   document.addEventListener("palate:signed-out", () => {
     signedOut = true;
-    if (form() && chosen()) late();
+    if (form() && !missing()) late();
   });
   document.addEventListener("htmx:afterSettle", () => begin(false));
   window.addEventListener("online", () => {
-    if (form() && read(assignment)?.pending) form().requestSubmit();
+    if (form() && read(key)?.pending) form().requestSubmit();
     else sendOthers();
   });
+
+  palate.desk = { changed: () => form() && saveDraft(), form, say, send, warn, fromTheRight: () => document.documentElement.dir === "rtl" };
 
   /* after htmx has taken over the forms: a kept answer may be sent at once */
   if (document.readyState !== "complete") document.addEventListener("DOMContentLoaded", () => begin(true));

@@ -133,7 +133,7 @@
     open.querySelector("summary").focus();
   });
 
-  window.palate = { toast, token };
+  window.palate = { toast, token, kinds: {} };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", showTheme);
   else showTheme();
 })();

@@ -129,6 +129,8 @@ def test_undo_and_skip(project: Project, annotator_client: Client) -> None:
     assert not Feedback.current.exists()
     response = annotator_client.post(f"/p/helpful/annotate/{held().pk}/skip/", {"reason": "broken"}, headers=HTMX)
     assert "Skipped" in response.content.decode()
+    back = annotator_client.post("/p/helpful/annotate/undo/", headers=HTMX)
+    assert "The task that you skipped is back" in back.content.decode()
     assert annotator_client.post("/p/helpful/annotate/undo/", headers=HTMX).status_code == 409
 
 
@@ -159,10 +161,10 @@ def test_a_nul_in_a_reason_does_no_harm(project: Project, annotator_client: Clie
 
 def test_flagging_says_who_releases_the_task(project: Project, annotator_client: Client) -> None:
     make_task(project)
-    assert "until an administrator releases it" in annotator_client.get("/p/helpful/annotate/").content.decode()
+    assert "until a moderator has looked at it" in annotator_client.get("/p/helpful/annotate/").content.decode()
     data = {"reason": "private data", "flag": "1"}
     response = annotator_client.post(f"/p/helpful/annotate/{held().pk}/skip/", data, headers=HTMX)
-    assert "Nobody else gets this task until an administrator releases it in /admin/." in response.content.decode()
+    assert "Nobody else gets this task until a moderator has looked at it." in response.content.decode()
 
 
 @pytest.mark.parametrize(("minutes", "words"), [(45, "after 45 minutes;"), (1, "after 1 minute;")])
@@ -170,6 +172,9 @@ def test_the_empty_desk_names_the_length_of_a_lease(
     project: Project, annotator_client: Client, settings: Any, minutes: int, words: str
 ) -> None:
     settings.TASK_LEASE_MINUTES = minutes
+    make_task(project)
+    annotator_client.get("/p/helpful/annotate/")
+    send(annotator_client, held())
     assert words in annotator_client.get("/p/helpful/annotate/").content.decode()
 
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Project, User
-from annotate import services
+from annotate import queue, services
 from annotate.kinds import AnswerError
 from annotate.models import Assignment, Feedback, Task
 from tests.factories import make_raters, make_task, make_vote
@@ -360,7 +360,7 @@ def interleave(
 ) -> None:
     """`first` stops at its first "before name" or "after name", until `second` has ended or waits for a lock."""
     when, name = stops_at.split()
-    original, main = getattr(services, name), threading.main_thread()
+    original, main = getattr(queue, name, None) or getattr(services, name), threading.main_thread()
     reached, go, once = threading.Event(), threading.Event(), threading.Lock()
 
     def stop() -> None:
@@ -377,7 +377,9 @@ def interleave(
         return result
 
     with ThreadPoolExecutor(2) as pool, monkeypatch.context() as patch:
-        patch.setattr(services, name, stopping)
+        for module in (services, queue):
+            if hasattr(module, name):
+                patch.setattr(module, name, stopping)
         one = in_thread(pool, first)
         assert reached.wait(20)
         two = in_thread(pool, second)

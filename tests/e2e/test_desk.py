@@ -189,7 +189,7 @@ def test_without_script(project: Project, annotator: User, sign_in: Any) -> None
     page.get_by_role("button", name="Send").click()
     expect_next(page, first)
     assert Feedback.current.get().value == {"strength": -2}
-    page.get_by_role("button", name="Undo the last answer").click()
+    page.get_by_role("button", name="Undo").click()
     expect(page.locator("#save")).to_contain_text("open again")
     assert shown(page) == first
     page.get_by_role("button", name="Skip", exact=True).click()

@@ -51,7 +51,9 @@ class World:
         return user
 
     def task(self, zero: Response, one: Response, *, wanted: int = 1, **values: object) -> Task:
-        task = Task.objects.create(project=self.project, prompt=zero.prompt, wanted=wanted, **values)
+        task = Task.objects.create(
+            project=self.project, prompt=zero.prompt, lang=zero.prompt.lang, wanted=wanted, **values
+        )
         for position, response in enumerate((zero, one)):
             TaskResponse.objects.create(task=task, response=response, position=position)
         return task

@@ -45,6 +45,12 @@ def pill(state: str, label: str = "") -> SafeString:
 
 
 @register.filter
+def get(values: object, name: object) -> object:
+    """{{ draft|get:field }} where the name of the field is itself a variable; empty when there is none."""
+    return values.get(str(name), "") if isinstance(values, dict) else ""
+
+
+@register.filter
 def percent(value: object, digits: int = 0) -> str:
     return words.percent(value, int(digits))
 
