@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.forms import ModelForm
+from django.forms import ModelForm, URLField
 from django.http import HttpRequest
 
 from annotate.chat import endpoint_problems
@@ -50,6 +50,8 @@ class SimulatedAnnotatorAdmin(admin.ModelAdmin):
 
 
 class ChatEndpointForm(ModelForm):
+    base_url = URLField(assume_scheme="https", help_text="up to and with /v1")
+
     class Meta:
         model = ChatEndpoint
         fields = ["project", "name", "base_url", "model", "key_variable"]

@@ -168,7 +168,7 @@ def request_stop(assignment: Assignment) -> None:
     open_ones.update(stop_requested=True)
 
 
-def write_again(held: Assignment, options: ChatOptions) -> None:
+def write_again(held: Assignment) -> None:
     """Ask anew for the answers of the newest turn that failed or were stopped. Inside the transaction of `hold`."""
     replies = replies_of(held)
     for reply in replies:

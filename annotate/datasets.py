@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import Project
-from annotate.models import Feedback, TaskResponse
+from annotate.models import Feedback, Prompt, Task, TaskResponse
 from registry.specs import BuildDatasetSpec
 
 CHUNK = 2_000
@@ -99,7 +99,9 @@ DROP_REASONS = {
 
 def source(project: Project, recipe: BuildDatasetSpec) -> QuerySet[Feedback]:
     """The answers that the recipe takes, in an order that does not depend on when they came."""
-    feedback = Feedback.current.filter(project=project, kind="pairwise", origin__in=recipe.origins)
+    # The turns of a chat are comparisons too; the answer to the chat itself is only their list.
+    compared = Q(kind="pairwise") | Q(kind="chat", task__purpose=Task.Purpose.TURN)
+    feedback = Feedback.current.filter(compared, project=project, origin__in=recipe.origins)
     if recipe.languages:
         feedback = feedback.filter(task__prompt__lang__in=recipe.languages)
     return feedback.select_related("task__prompt").order_by("task__prompt__key", "task_id", "pk")
@@ -183,11 +185,16 @@ def aggregate(
             chosen_first=sum(answer.order[0] == winner for answer in answers) / len(answers),
             tie=wins == losses,
             simulated=sum(answer.origin == Feedback.Origin.SIMULATED for answer in answers),
-            split=split_of(prompt.key, seed=recipe.seed, held_out_share=recipe.held_out_share),
+            split=split_of(split_key(prompt), seed=recipe.seed, held_out_share=recipe.held_out_share),
             feedback_ids=tuple(answer.pk for answer in answers),
         ),
         "",
     )
+
+
+def split_key(prompt: Prompt) -> str:
+    """What is kept on one side of the split: a prompt, or a whole chat, whose later turns repeat the earlier ones."""
+    return prompt.key.partition("/")[0] if prompt.origin == Prompt.Origin.CHAT else prompt.key
 
 
 def split_of(prompt_key: str, *, seed: int, held_out_share: float) -> str:

@@ -224,3 +224,12 @@ def test_answers_at_different_settings_are_not_compared(project: Project, resear
     ]  # fmt: skip
     with pytest.raises(JobError, match="sample both alike"):
         run(claimed(project, researcher, "judge", first=names[0], second=names[1], hidden_preference="concise"))
+
+
+def test_what_was_written_in_chats_is_not_sampled_by_default(
+    project: Project, researcher: User, base: ModelVersion
+) -> None:
+    make_prompt(project, "given")
+    make_prompt(project, "chat-1/1", origin="chat")
+    run(claimed(project, researcher, "sample", model="base", split="all", decoding=[{"max_new_tokens": 4}]))
+    assert set(Response.objects.values_list("prompt__key", flat=True)) == {"given"}

@@ -48,6 +48,9 @@ def prompts_of(context: JobContext, spec: SampleSpec) -> list[Prompt]:
         splits = ["train", "held_out"] if spec.split == "all" else [spec.split]
         keys = {row["prompt_key"] for split in splits for row in sources.rows_of(dataset, split)}
         found = found.filter(key__in=keys)
+    else:
+        # What annotators wrote in chats is sampled only where a dataset names it.
+        found = found.exclude(origin=Prompt.Origin.CHAT)
     prompts = [prompt for prompt in found if not spec.tag or spec.tag in prompt.tags]
     if not prompts:
         raise JobError("There is no prompt to answer: no prompt of the project fits dataset, split and tag.")
