@@ -7,15 +7,16 @@ from django.db.models.functions import Length
 
 from accounts.models import Project
 from annotate import sampling
-from annotate.models import Response, TaskResponse
+from annotate.models import Response, Task, TaskResponse
 from workers.context import JobContext
 
 
 def of_open_tasks(project: Project) -> QuerySet[Response]:
-    """Responses of tasks that are not done."""
+    """Responses of work tasks that are not done; the order of gold and test tasks is fixed."""
     shown = TaskResponse.objects.filter(
-        response=OuterRef("pk"), task__project=project, task__answered__lt=F("task__wanted")
-    )
+        response=OuterRef("pk"), task__project=project, task__purpose=Task.Purpose.WORK,
+        task__answered__lt=F("task__wanted"),
+    )  # fmt: skip
     return Response.objects.filter(Exists(shown))
 
 

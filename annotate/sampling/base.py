@@ -23,15 +23,13 @@ class Sampler:
     """What it goes by; None for one that needs to know nothing, or for a project in which nothing is known yet."""
     needs: str = ""
     """What tasks must have for it, in words that follow "312 of 4,000 tasks": "have embeddings"."""
-    job: str = ""
-    """The kind of job that makes what is needed, a key of registry.specs.SPECS."""
-    otherwise: str = ""
-    """What to do where no job makes it."""
+    supply: Callable[[Project], tuple[str, str]] | None = None
+    """The kind of job, a key of registry.specs.SPECS, that makes what is needed, and the words of the link to it."""
     keeps_priority: bool = True
     """Whether a higher priority comes first in any case."""
 
     def place(self, project: Project, *, tell: Tell = placing.unheard) -> int:
-        """Set `place` of every task of the project that is not done.
+        """Set `place` of every work task of the project that is not done.
 
         Returns for how many it knew more than chance; for a sampler that needs to know nothing, how many it placed.
         A million tasks take minutes: use a job for many. Raises what `tell` raises.

@@ -43,10 +43,9 @@ SAMPLER = Sampler(
     slug="closest",
     title="Closest models",
     description=(
-        "Pairs of models whose ratings differ least come first. It needs votes on pairs of different models; "
-        "put the queue in order again from time to time, the ratings move with the votes."
+        "Pairs of models whose ratings differ least come first. Collect the first votes in another order, "
+        "and put the queue in order again from time to time: the ratings move with the votes."
     ),
     known=known,
     needs="compare models that have votes",
-    otherwise="Collect the first votes in another order, then choose this one.",
 )

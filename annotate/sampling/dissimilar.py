@@ -13,16 +13,21 @@ from annotate.sampling.placing import Known
 
 # 1 + mean cosine, from 0 (opposite) to 2 (the same); <=> is pgvector's 1 - cosine. Rounding may pass 2 by a hair.
 # Vectors of two encoders may differ in length, on which <=> fails: they are kept apart before it is computed.
+# OFFSET 0 keeps the planner from carrying whole vectors through a sort.
 VALUES = """
-SELECT one.task_id, greatest(0, 2 - avg(first.vector <=> second.vector)) AS value
-FROM due
-JOIN annotate_taskresponse AS one ON one.task_id = due.id
-JOIN annotate_taskresponse AS two ON two.task_id = one.task_id AND two.position > one.position
-LEFT JOIN annotate_responseembedding AS first ON first.response_id = one.response_id
-LEFT JOIN annotate_responseembedding AS second
-    ON second.response_id = two.response_id AND second.encoder = first.encoder
-GROUP BY one.task_id
-HAVING count(second.response_id) = count(*)
+SELECT task_id, greatest(0, 2 - avg(distance)) AS value
+FROM (
+    SELECT one.task_id, first.vector <=> second.vector AS distance
+    FROM due
+    JOIN annotate_taskresponse AS one ON one.task_id = due.id
+    JOIN annotate_taskresponse AS two ON two.task_id = one.task_id AND two.position > one.position
+    LEFT JOIN annotate_responseembedding AS first ON first.response_id = one.response_id
+    LEFT JOIN annotate_responseembedding AS second
+        ON second.response_id = two.response_id AND second.encoder = first.encoder
+    OFFSET 0
+) AS pair
+GROUP BY task_id
+HAVING count(distance) = count(*)
 """
 
 
@@ -39,5 +44,5 @@ SAMPLER = Sampler(
     ),
     known=known,
     needs="have embeddings of all their responses",
-    job="embed",
+    supply=lambda project: ("embed", "Launch an embedding run"),
 )

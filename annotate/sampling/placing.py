@@ -1,12 +1,14 @@
-"""Set the place of every task of a project that is not done, in the database and in small steps.
+"""Set the place of every work task of a project that is not done, in the database and in small steps.
 
 `place` is minus the priority plus u, u in [0, 1): a higher priority always comes first. Where a sampler knows a value
 of a task, u grows with it in [0, 0.5); tasks that nothing is known about follow in random order, u in [0.5, 1). Equal
 values are in random order too.
 
-People go on working meanwhile. A step is one statement and one transaction over a range of ids, and takes only rows
+People go on working meanwhile. A step is one short transaction over a range of ids, and takes only rows
 that nobody holds (SKIP LOCKED): it never waits for a lock, so it can be part of no deadlock, whatever others lock in
 which order. Rows that somebody held are tried again at the end; a task that is held then too keeps its old place.
+
+Gold and test tasks keep their places: everybody gets them in the same order.
 """
 
 import random
@@ -24,7 +26,7 @@ from annotate.models import Task
 Tell = Callable[[int, int], None]
 """Called with (done, total) after each step, outside its transaction; may raise to stop."""
 
-NARROWEST, WIDEST = 100, 5_000
+NARROWEST, WIDEST = 100, 2_000
 """Ids a step. In a small project a step holds a twentieth of the tasks, so that who asks for one still gets one."""
 TRIES = 3
 PAUSE = 0.2
@@ -57,14 +59,20 @@ class Readiness:
 
 RANGE = "id > %(low)s AND id <= %(high)s"
 LISTED = "id = ANY(%(ids)s)"
-NOTHING = "SELECT NULL::bigint AS task_id, NULL::float8 AS value WHERE false"
-# `held` looks at answered again: a row that changed since `due` read it is judged by what it is now.
-STEP = """
+DUE = """
 WITH due AS MATERIALIZED (
-    SELECT id FROM annotate_task WHERE project_id = %(project)s AND {which} AND answered < wanted
-), known AS MATERIALIZED (
-    SELECT task_id, value FROM ({known}) AS found WHERE value >= 0 AND value < 'infinity'
-), held AS MATERIALIZED (
+    SELECT id FROM annotate_task WHERE project_id = %(project)s AND {which} AND answered < wanted AND purpose = 'work'
+)
+"""
+# Apart from the update: no row is held while the values are worked out, and the planner knows how many there are. In
+# one statement it takes them for a handful and compares each with each.
+VALUES = """
+SELECT coalesce(array_agg(task_id), '{}'), coalesce(array_agg(value), '{}')
+FROM ({known}) AS found WHERE value >= 0 AND value < 'infinity'
+"""
+# `held` looks at answered again: a row that changed since `due` read it is judged by what it is now.
+UPDATE = """
+, held AS MATERIALIZED (
     SELECT id FROM annotate_task WHERE id IN (SELECT id FROM due) AND answered < wanted
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), placed AS (
@@ -73,7 +81,8 @@ WITH due AS MATERIALIZED (
         WHEN known.value IS NOT NULL THEN 0.5 * known.value / (1 + known.value) + 1e-9 * random()
         ELSE {unknown}
     END
-    FROM held LEFT JOIN known ON known.task_id = held.id
+    FROM held LEFT JOIN unnest(%(tasks)s::bigint[], %(values)s::float8[]) AS known (task_id, value)
+        ON known.task_id = held.id
     WHERE task.id = held.id
     RETURNING task.id, known.value IS NOT NULL AS knew
 )
@@ -81,9 +90,6 @@ SELECT (SELECT count(*) FROM placed), (SELECT count(*) FROM placed WHERE knew),
        ARRAY(SELECT id FROM due EXCEPT SELECT id FROM placed)
 """
 SHARE = """
-WITH due AS MATERIALIZED (
-    SELECT id FROM annotate_task WHERE project_id = %(project)s AND answered < wanted {which}
-)
 SELECT (SELECT count(*) FROM due),
        (SELECT count(*) FROM ({known}) AS found WHERE value >= 0 AND value < 'infinity')
 """
@@ -94,20 +100,19 @@ def unheard(done: int, total: int) -> None:
 
 
 def waiting(project: Project) -> QuerySet[Task]:
-    """Tasks that are not done. One that is in somebody's hands is among them: it may come back to the queue."""
-    return Task.objects.filter(project=project, answered__lt=F("wanted"))
+    """Work tasks that are not done. One that is in somebody's hands is among them: it may come back to the queue."""
+    return Task.objects.filter(project=project, purpose=Task.Purpose.WORK, answered__lt=F("wanted"))
 
 
 def place(
     project: Project, *, known: Known | None = None, shuffle: bool = False, priority: bool = True, tell: Tell = unheard
 ) -> tuple[int, int]:
-    """Place all tasks of the project that are not done; returns (how many were placed, how many of them by a value).
+    """Place all work tasks of the project that are not done; returns (how many, how many of them by a value).
 
     `shuffle`: nothing needs to be known, u is random over all of [0, 1).
     """
-    statement = STEP.replace("{known}", known.sql if known else NOTHING)
-    statement = statement.replace("{priority}", "-task.priority::float8" if priority else "0")
-    statement = statement.replace("{unknown}", "random()" if shuffle else "0.5 + 0.5 * random()")
+    update = UPDATE.replace("{priority}", "-task.priority::float8" if priority else "0")
+    update = update.replace("{unknown}", "random()" if shuffle else "0.5 + 0.5 * random()")
     params = {"project": project.pk, **(known.params if known else {})}
     span = waiting(project).aggregate(first=Min("pk"), last=Max("pk"), total=Count("pk"))
     if not span["total"]:
@@ -117,7 +122,7 @@ def place(
     placed = knew = 0
     missed: list[int] = []
     while low < last:
-        one, two, skipped = step(statement.replace("{which}", RANGE), {**params, "low": low, "high": low + width})
+        one, two, skipped = step(known, update, RANGE, {**params, "low": low, "high": low + width})
         placed, knew, low = placed + one, knew + two, low + width
         missed += skipped
         if not one and not skipped:
@@ -127,8 +132,7 @@ def place(
         time.sleep(PAUSE)
         tried, missed = missed, []
         for start in range(0, len(tried), NARROWEST):
-            listed = {**params, "ids": tried[start : start + NARROWEST]}
-            one, two, skipped = step(statement.replace("{which}", LISTED), listed)
+            one, two, skipped = step(known, update, LISTED, {**params, "ids": tried[start : start + NARROWEST]})
             placed, knew = placed + one, knew + two
             missed += skipped
         if not missed:
@@ -136,10 +140,18 @@ def place(
     return placed, knew
 
 
-def step(statement: str, params: dict[str, Any]) -> tuple[int, int, list[int]]:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement, params)
-        placed, knew, skipped = cursor.fetchone()
+def step(known: Known | None, update: str, which: str, params: dict[str, Any]) -> tuple[int, int, list[int]]:
+    """One step over the tasks of `which`. Returns (how many were placed, how many by a value, ids that were held)."""
+    due = DUE.replace("{which}", which)
+    tasks: list[int] = []
+    values: list[float] = []
+    with connection.cursor() as cursor:
+        if known:
+            cursor.execute(due + VALUES.replace("{known}", known.sql), params)
+            tasks, values = cursor.fetchone()
+        with transaction.atomic():
+            cursor.execute(due + update, {**params, "tasks": tasks, "values": values})
+            placed, knew, skipped = cursor.fetchone()
     return placed, knew, skipped
 
 
@@ -155,12 +167,12 @@ def readiness(project: Project, known: Known | None) -> Readiness:
     total = span["total"]
     if known is None or not total:
         return Readiness(0, total)
-    statement = SHARE.replace("{known}", known.sql)
+    share = SHARE.replace("{known}", known.sql)
     params = {"project": project.pk, **known.params}
     if total <= DRAWN:
-        return Readiness(counted(statement.replace("{which}", ""), params)[1], total)
+        return Readiness(counted(DUE.replace("{which}", "true") + share, params)[1], total)
     ids = drawn(span["first"], span["last"], total)
-    seen, found = counted(statement.replace("{which}", "AND id = ANY(%(ids)s)"), {**params, "ids": ids})
+    seen, found = counted(DUE.replace("{which}", LISTED) + share, {**params, "ids": ids})
     return Readiness(round(total * found / max(seen, 1)), total, exact=False)
 
 

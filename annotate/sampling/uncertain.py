@@ -39,6 +39,12 @@ def known(project: Project) -> Known | None:
     return Known(VALUES, {"model": model.pk}, source=f"By the scores of the reward model {model.name}.")
 
 
+def supply(project: Project) -> tuple[str, str]:
+    if ModelVersion.objects.filter(project=project, role=ModelVersion.Role.REWARD).exists():
+        return "score", "Launch a scoring run"
+    return "train_reward", "Train a reward model first"
+
+
 SAMPLER = Sampler(
     slug="uncertain",
     title="Where the reward model is unsure",
@@ -48,5 +54,5 @@ SAMPLER = Sampler(
     ),
     known=known,
     needs="have scores of all their responses",
-    job="score",
+    supply=supply,
 )

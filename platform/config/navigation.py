@@ -14,6 +14,7 @@ ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...]
     ("", (
         ("Overview", "home", "project", None, set()),
         ("Annotate", "tasks", "annotate", None, set()),
+        ("Collection", "sort", "collection", can_research, set()),
     )),
     ("Learn", (
         ("Datasets", "data", "datasets", can_research, {"dataset", "dataset-new"}),

@@ -32,6 +32,7 @@ from annotate.models import (
 from annotate.sampling import SAMPLERS, overlap, placing
 from annotate.sampling.ratings import bradley_terry, ratings
 from registry.models import ModelVersion
+from registry.specs import SPECS
 from tests.factories import make_model, make_prompt
 
 pytestmark = pytest.mark.django_db
@@ -255,6 +256,25 @@ def test_many_steps_place_all_once(project: Project, monkeypatch: pytest.MonkeyP
     Task.objects.filter(pk=theirs.pk).update(project=project, answered=0)  # far from the others, behind a gap
     Task.objects.filter(project=project).exclude(pk__in=[mine[0], theirs.pk]).update(answered=1)
     assert SAMPLERS["priority"].place(project) == 2
+
+
+def test_gold_and_test_tasks_keep_their_order(project: Project) -> None:
+    for purpose in ("gold", "test", "turn"):
+        task_of(project, purpose=purpose, wanted=32_000, place=0.25)
+    task_of(project)
+    for sampler in SAMPLERS.values():
+        sampler.place(project)
+        assert not (ready := sampler.readiness(project)) or ready.tasks == 1
+    assert set(Task.objects.exclude(purpose="work").values_list("place", flat=True)) == {0.25}
+
+
+def test_what_is_missing_has_a_job(project: Project) -> None:
+    supplies = {slug: one.supply(project) for slug, one in SAMPLERS.items() if one.supply}
+    assert supplies["dissimilar"] == ("embed", "Launch an embedding run")
+    assert supplies["uncertain"] == ("train_reward", "Train a reward model first")
+    make_model(project, "rm", role="reward")
+    assert SAMPLERS["uncertain"].supply(project) == ("score", "Launch a scoring run")  # type: ignore[misc]
+    assert {kind for kind, _ in supplies.values()} <= SPECS.keys()
 
 
 def test_nothing_to_place(project: Project) -> None:
