@@ -63,7 +63,10 @@ class LeaseRules(RuleBasedStateMachine):
     # --- What people do -----------------------------------------------------------------------------------------
 
     @rule(who=WHO)
-    def next(self, who: int) -> None:
+    def next_task(self, who: int) -> None:
+        self.ask(who)
+
+    def ask(self, who: int) -> None:
         """The task in hand, else an open one that is new to the person; nothing only where there is nothing."""
         user, before = self.people[who], books.live_leases(self.people[who])
         done = self.tasks_of(user, "submitted", "skipped")
@@ -79,7 +82,7 @@ class LeaseRules(RuleBasedStateMachine):
     @rule(who=WHO, strength=STRENGTHS)
     def answer(self, who: int, strength: str) -> None:
         """A live lease is a promise: its answer is taken."""
-        for held in books.live_leases(self.people[who]):
+        if held := self.in_hand(who):
             self.send(who, held, uuid.uuid4(), strength)
 
     @rule(who=WHO, strength=STRENGTHS, data=st.data())
@@ -104,12 +107,18 @@ class LeaseRules(RuleBasedStateMachine):
         withdrawn = Feedback.objects.get(pk=form.feedback).withdrawn_at is not None
         assert (again.pk if again else None) == (None if withdrawn else form.feedback)
 
-    @rule(who=WHO, flag=st.sampled_from([False, False, False, True]), data=st.data())
-    def skip(self, who: int, flag: bool, data: st.DataObject) -> None:
-        mine = books.live_leases(self.people[who]) or list(Assignment.objects.filter(annotator=self.people[who]))
+    @rule(who=WHO, flag=st.sampled_from([False, False, False, True]))
+    def skip(self, who: int, flag: bool) -> None:
+        """What is in hand can always be given back; it does not come again."""
+        if held := self.in_hand(who):
+            books.skip(held, self.people[who], flag=flag)
+
+    @rule(who=WHO, data=st.data())
+    def skip_in_an_old_tab(self, who: int, data: st.DataObject) -> None:
+        mine = list(Assignment.objects.filter(annotator=self.people[who]).order_by("pk"))
         if mine:
             with suppress(books.Refused):
-                books.skip(data.draw(st.sampled_from(mine)), self.people[who], flag=flag)
+                books.skip(data.draw(st.sampled_from(mine)), self.people[who])
 
     @rule(who=WHO)
     def undo(self, who: int) -> None:
@@ -167,6 +176,10 @@ class LeaseRules(RuleBasedStateMachine):
         assert told == set(self.history), "an answer was lost, or nobody sent it"
 
     # --- Helpers ------------------------------------------------------------------------------------------------
+
+    def in_hand(self, who: int) -> Assignment | None:
+        self.ask(who)
+        return next(iter(books.live_leases(self.people[who])), None)
 
     def send(self, who: int, held: Assignment, key: uuid.UUID, strength: str) -> None:
         feedback = books.send(Assignment.objects.get(pk=held.pk), self.people[who], strength, key)
