@@ -77,7 +77,9 @@ class CollectionForm(forms.Form):
         values: dict[str, Any] = super().clean() or {}
         tasks, right = values.get("test_tasks"), values.get("test_right")
         if tasks is not None and tasks > self.known_tests:
-            there = "is 1 test task" if self.known_tests == 1 else f"are {self.known_tests:,} test tasks"
+            there = {0: "is no test task", 1: "is 1 test task"}.get(
+                self.known_tests, f"are {self.known_tests:,} test tasks"
+            )
             self.add_error("test_tasks", f"There {there} in the project. Make more first, or ask for fewer.")
         if tasks is not None and right is not None and right > tasks:
             self.add_error("test_right", f"Nobody can have {right} right in a test of {tasks}.")
@@ -120,14 +122,14 @@ class Choice:
     """The job that makes what is missing, and the words of the link to it; empty where nothing is missing."""
 
 
-def choice_of(sampler: Sampler, project: Project) -> Choice:
-    ready = sampler.readiness(project)
+def choice_of(sampler: Sampler, project: Project, span: placing.Span) -> Choice:
+    ready = sampler.readiness(project, span)
     if ready is None:
         return Choice(sampler, "")
     if not ready.tasks:
         return Choice(sampler, "No task is open.")
     about = "" if ready.exact else "About "
-    state = f"{about}{ready.known:,} of {ready.tasks:,} open tasks {sampler.needs}. {sampler.source(project)}".strip()
+    state = f"{about}{ready.known:,} of {ready.tasks:,} open tasks {sampler.needs}. {ready.source}".strip()
     if ready.known >= ready.tasks or sampler.supply is None:
         return Choice(sampler, state)
     return Choice(sampler, state, *sampler.supply(project))
@@ -152,10 +154,11 @@ def collection(request: MemberRequest, project: Project) -> HttpResponseBase:
         if "sampler" in changed:
             put_in_order(request, project)
         return redirect("collection", slug=project.slug)
+    span = placing.span_of(project)
     context = {
         "project": project, "form": form, "gold": gold, "tests": tests,
-        "choices": [choice_of(one, project) for one in SAMPLERS.values()],
-        "waiting": placing.waiting(project).count(), "placing": unfinished(project),
+        "choices": [choice_of(one, project, span) for one in SAMPLERS.values()],
+        "waiting": span.total, "placing": unfinished(project),
     }  # fmt: skip
     return render(request, "annotate/collection.html", context, status=422 if form.errors else 200)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from accounts.models import Project
 from annotate.sampling import placing
-from annotate.sampling.placing import Known, Readiness, Tell
+from annotate.sampling.placing import Known, Readiness, Span, Tell
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Sampler:
         )
         return knew if self.known else placed
 
-    def readiness(self, project: Project) -> Readiness | None:
-        """About how many tasks it knows something; None for a sampler that needs to know nothing."""
-        return placing.readiness(project, self.known(project)) if self.known else None
+    def readiness(self, project: Project, span: Span | None = None) -> Readiness | None:
+        """About how many tasks it knows something, and where from; None for one that needs to know nothing.
 
-    def source(self, project: Project) -> str:
-        """Where its values come from, as a sentence; empty where it has none."""
-        known = self.known(project) if self.known else None
-        return known.source if known else ""
+        `span`: of placing.span_of, for who asks several samplers; counting a million tasks takes a second.
+        """
+        if self.known is None:
+            return None
+        return placing.readiness(project, self.known(project), span or placing.span_of(project))

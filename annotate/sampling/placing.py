@@ -55,6 +55,8 @@ class Readiness:
     known: int
     tasks: int
     exact: bool = True
+    source: str = ""
+    """Where the values come from, as a sentence; empty where there are none."""
 
 
 RANGE = "id > %(low)s AND id <= %(high)s"
@@ -104,6 +106,20 @@ def waiting(project: Project) -> QuerySet[Task]:
     return Task.objects.filter(project=project, purpose=Task.Purpose.WORK, answered__lt=F("wanted"))
 
 
+@dataclass(frozen=True)
+class Span:
+    """The work tasks of a project that are not done: how many, and between which ids."""
+
+    total: int
+    first: int
+    last: int
+
+
+def span_of(project: Project) -> Span:
+    found = waiting(project).aggregate(total=Count("pk"), first=Min("pk"), last=Max("pk"))
+    return Span(found["total"], found["first"] or 0, found["last"] or 0)
+
+
 def place(
     project: Project, *, known: Known | None = None, shuffle: bool = False, priority: bool = True, tell: Tell = unheard
 ) -> tuple[int, int]:
@@ -114,10 +130,10 @@ def place(
     update = UPDATE.replace("{priority}", "-task.priority::float8" if priority else "0")
     update = update.replace("{unknown}", "random()" if shuffle else "0.5 + 0.5 * random()")
     params = {"project": project.pk, **(known.params if known else {})}
-    span = waiting(project).aggregate(first=Min("pk"), last=Max("pk"), total=Count("pk"))
-    if not span["total"]:
+    span = span_of(project)
+    if not span.total:
         return 0, 0
-    low, last = span["first"] - 1, span["last"]
+    low, last = span.first - 1, span.last
     width = min(max((last - low) // 20, NARROWEST), WIDEST)
     placed = knew = 0
     missed: list[int] = []
@@ -127,7 +143,7 @@ def place(
         missed += skipped
         if not one and not skipped:
             low = next_after(project, low, last)
-        tell(min(placed, span["total"]), span["total"])
+        tell(min(placed, span.total), span.total)
     for _ in range(TRIES if missed else 0):
         time.sleep(PAUSE)
         tried, missed = missed, []
@@ -161,26 +177,25 @@ def next_after(project: Project, low: int, last: int) -> int:
     return last if following is None else following - 1
 
 
-def readiness(project: Project, known: Known | None) -> Readiness:
+def readiness(project: Project, known: Known | None, span: Span) -> Readiness:
     """Of how many tasks that are not done a sampler knows something. Quick at any size: of many, some are drawn."""
-    span = waiting(project).aggregate(first=Min("pk"), last=Max("pk"), total=Count("pk"))
-    total = span["total"]
+    total = span.total
     if known is None or not total:
         return Readiness(0, total)
     share = SHARE.replace("{known}", known.sql)
     params = {"project": project.pk, **known.params}
     if total <= DRAWN:
-        return Readiness(counted(DUE.replace("{which}", "true") + share, params)[1], total)
-    ids = drawn(span["first"], span["last"], total)
+        return Readiness(counted(DUE.replace("{which}", "true") + share, params)[1], total, source=known.source)
+    ids = drawn(span)
     seen, found = counted(DUE.replace("{which}", LISTED) + share, {**params, "ids": ids})
-    return Readiness(round(total * found / max(seen, 1)), total, exact=False)
+    return Readiness(round(total * found / max(seen, 1)), total, exact=False, source=known.source)
 
 
-def drawn(first: int, last: int, total: int) -> Sequence[int]:
+def drawn(span: Span) -> Sequence[int]:
     """So many random ids that about DRAWN / 4 of them are tasks of the project, if its tasks lie close enough."""
-    span = last - first + 1
-    wished = DRAWN // 4 * max(span // total, 1)
-    return random.sample(range(first, last + 1), min(wished, 20 * DRAWN, span))
+    ids = range(span.first, span.last + 1)
+    wished = DRAWN // 4 * max(len(ids) // span.total, 1)
+    return random.sample(ids, min(wished, 20 * DRAWN, len(ids)))
 
 
 def counted(statement: str, params: dict[str, Any]) -> tuple[int, int]:

@@ -78,6 +78,12 @@ def queue(project: Project) -> list[Task]:
     return list(Task.objects.filter(project=project).order_by("place", "pk"))
 
 
+def source_of(slug: str, project: Project) -> str:
+    ready = SAMPLERS[slug].readiness(project)
+    assert ready is not None
+    return ready.source
+
+
 def raters(count: int) -> list[User]:
     return [User.objects.create_user(f"r-{number}") for number in range(count)]
 
@@ -142,7 +148,9 @@ def test_least_similar_responses_come_first_and_unknown_ones_last(project: Proje
     order = [task.pk for task in queue(project)]
     assert order[:24] == sorted(expected, key=lambda pk: expected[pk])
     assert set(order[24:]) == {partly.pk, none.pk, mixed.pk}
-    assert SAMPLERS["dissimilar"].readiness(project) == placing.Readiness(24, 27)
+    assert SAMPLERS["dissimilar"].readiness(project) == placing.Readiness(
+        24, 27, source="By the cosine of the responses' embeddings."
+    )
 
 
 def test_a_vector_without_direction_is_unknown(project: Project) -> None:
@@ -170,14 +178,14 @@ def test_where_the_newest_reward_model_is_unsure_comes_first(project: Project) -
     score(unknown, older, [1.0, 1.0])
     assert SAMPLERS["uncertain"].place(project) == 24
     assert [task.pk for task in queue(project)] == [*sorted(expected, key=lambda pk: expected[pk]), unknown.pk]
-    assert SAMPLERS["uncertain"].source(project) == "By the scores of the reward model rm-2."
+    assert source_of("uncertain", project) == "By the scores of the reward model rm-2."
 
 
 def test_without_any_scores_all_are_unknown(project: Project) -> None:
     task_of(project)
     assert SAMPLERS["uncertain"].place(project) == 0
     assert SAMPLERS["uncertain"].readiness(project) == placing.Readiness(0, 1)
-    assert SAMPLERS["uncertain"].source(project) == ""
+    assert source_of("uncertain", project) == ""
     assert 0.5 <= queue(project)[0].place < 1
 
 
@@ -205,7 +213,7 @@ def test_closest_models_come_first(project: Project) -> None:
     assert gaps == sorted(gaps)
     assert set(order[4:]) == {(a, d), (a, f), (a, a), (a, None)}
     assert Task.objects.filter(answered__gte=10, place=0).count() == 4, "what is done stays where it is"
-    assert SAMPLERS["closest"].source(project) == "By 40 votes on 5 models, as they stand now."
+    assert source_of("closest", project) == "By 40 votes on 5 models, as they stand now."
 
 
 def test_one_answer_of_several_steps_is_one_vote(project: Project) -> None:
@@ -280,7 +288,7 @@ def test_what_is_missing_has_a_job(project: Project) -> None:
 def test_nothing_to_place(project: Project) -> None:
     for sampler in SAMPLERS.values():
         assert sampler.place(project) == 0
-        assert not (ready := sampler.readiness(project)) or ready == placing.Readiness(0, 0)
+        assert not (ready := sampler.readiness(project)) or (ready.known, ready.tasks) == (0, 0)
 
 
 @pytest.mark.django_db(transaction=True)
