@@ -43,6 +43,7 @@ from annotate.queue import (
     shown_order,
     withdraw_parts,
 )
+from annotate.sampling import overlap
 
 __all__ = [
     "AnswerError", "Contradicts", "Refused", "create_task", "expire_leases", "held_assignment", "lease",
@@ -180,6 +181,8 @@ def finish(assignment: Assignment, annotator: User) -> None:
     task = assignment.task
     task.answered += 1
     task.save(update_fields=["answered"])
+    if task.ceiling is not None:
+        overlap.widen(task)
     if task.purpose == Task.Purpose.TEST:
         judge_test(task.project, annotator)
 

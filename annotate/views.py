@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
@@ -20,7 +20,7 @@ from annotate import quality, queue, services
 from annotate.kinds import AnswerError
 from annotate.kinds.base import LETTERS
 from annotate.models import Assignment, Feedback, SentBack, Task
-from annotate.protocols import said
+from annotate.protocols import said, steps_of
 from annotate.services import Asked
 
 FLAGGED = "Flagged. Nobody else gets this task until a moderator has looked at it."
@@ -75,6 +75,8 @@ def change(request: MemberRequest, project: Project, assignment: int, step: int)
     if request.method not in {"GET", "POST"}:
         return HttpResponse(status=405)
     done = own_assignment(request, project, assignment)
+    if step >= len(steps_of(done.task)):
+        raise Http404("This item has no such step.")
     if request.method == "GET":
         if done.status != Assignment.Status.SUBMITTED or not services.changeable(done, request.user):
             request.session["desk_flash"] = "That answer cannot be changed any more, or is open again already."
