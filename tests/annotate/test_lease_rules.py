@@ -207,6 +207,6 @@ def test_the_rules_hold_whatever_people_do(project: Project) -> None:
     run_state_machine_as_test(
         LeaseRules,
         settings=settings(
-            max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

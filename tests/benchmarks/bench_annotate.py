@@ -98,8 +98,13 @@ class Annotator:
 
     def __init__(self, browser: Browser, project: Seeded) -> None:
         self.browser, self.choose = browser, random.Random(project.tasks)
-        content, _ = browser.request("GET", reverse("annotate", args=[project.project.slug]))
-        self.page = content.decode()
+        self.path = reverse("annotate", args=[project.project.slug])
+        self.open()
+
+    def open(self) -> None:
+        """A new connection, since the server closes those that were idle for long, and the page."""
+        self.browser.connection.close()
+        self.page = self.browser.request("GET", self.path)[0].decode()
 
     def answer(self) -> float:
         """Milliseconds of one submit-and-next."""
@@ -126,6 +131,7 @@ def submit_and_next() -> list[Figure]:
                 annotator.answer()
         for _ in range(BLOCKS):
             for annotator, taken in zip(annotators, times, strict=True):
+                annotator.open()
                 taken += [annotator.answer() for _ in range(BLOCK)]
     at_large, at_small = times
     p50, p95, base = statistics.median(at_large), percentile(at_large, 95), statistics.median(at_small)
