@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Prefetch, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from accounts.models import Membership, Project, User
@@ -87,7 +87,7 @@ def lease_end() -> datetime:
 
 
 def lock_person(annotator: User) -> None:
-    User.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+    User.objects.select_for_update(no_key=True).values_list("pk").get(pk=annotator.pk)
 
 
 def lock_tasks(task_ids: Iterable[int]) -> None:
@@ -95,15 +95,16 @@ def lock_tasks(task_ids: Iterable[int]) -> None:
 
 
 def rules_of(project: Project) -> Collection:
-    """How the project collects; the defaults where nobody has set anything."""
-    return Collection.objects.filter(project=project).first() or Collection(project=project)
+    """How the project collects; the defaults where nobody has set anything. Read once for each Project instance."""
+    known: Collection | None = project.__dict__.get("_rules")
+    if known is None:
+        known = Collection.objects.filter(project=project).first() or Collection(project=project)
+        project.__dict__["_rules"] = known
+    return known
 
 
 def next_assignment(*, project: Project, annotator: User) -> Assignment | None:
     """The task this annotator holds, or a new lease; None when there is nothing for them to do."""
-    held = held_assignment(project=project, annotator=annotator)
-    if held:
-        return held
     return lease(project=project, annotator=annotator) or (
         # Only when nothing is open is it worth taking back what others let lapse.
         lease(project=project, annotator=annotator) if expire_leases(project) else None
@@ -112,23 +113,20 @@ def next_assignment(*, project: Project, annotator: User) -> Assignment | None:
 
 def held_assignment(*, project: Project, annotator: User) -> Assignment | None:
     """The live lease, prolonged, so that a reload or a second tab shows the same task."""
-    with transaction.atomic():
-        held = (
-            Assignment.objects.select_for_update(of=("self",))
-            .filter(
-                annotator=annotator,
-                status=Status.LEASED,
-                task__project=project,
-                lease_until__gt=timezone.now(),
-            )
-            .select_related("task__prompt")
-            .order_by("pk")
-            .first()
+    held = (
+        Assignment.objects.filter(
+            annotator=annotator, status=Status.LEASED, task__project=project, lease_until__gt=timezone.now()
         )
-        if held:
-            held.lease_until = lease_end()
-            held.save(update_fields=["lease_until"])
-        return held
+        .select_related("task__prompt")
+        .order_by("pk")
+        .first()
+    )
+    if held is None:
+        return None
+    held.lease_until = lease_end()
+    # Only while it is still a lease: an answer of another tab may have come in between.
+    live = Assignment.objects.filter(pk=held.pk, status=Status.LEASED).update(lease_until=held.lease_until)
+    return held if live else None
 
 
 @dataclass(frozen=True)
@@ -230,17 +228,20 @@ def lease(*, project: Project, annotator: User) -> Assignment | None:
     task.claimed = task.claimed + 1
     task.save(update_fields=["claimed"])
     # An own lease that lapsed, or was reopened and left, is taken up again: it was never answered.
-    assignment, made = Assignment.objects.update_or_create(
-        task=task,
-        annotator=annotator,
-        defaults={"status": Status.LEASED, "lease_until": lease_end()},
-        create_defaults={
-            "lease_until": lease_end(),
-            "order": shown_order(annotator_id=annotator.pk, task_id=task.pk, responses=task.task_responses.count()),
-        },
-    )
-    assignment.fresh = made
+    own = Assignment.objects.filter(task=task, annotator=annotator)
+    if own.update(status=Status.LEASED, lease_until=lease_end()):
+        return own.select_related("task__prompt").get()
+    order = shown_order(annotator_id=annotator.pk, task_id=task.pk, responses=len(responses_of(task)))
+    assignment = Assignment.objects.create(task=task, annotator=annotator, lease_until=lease_end(), order=order)
+    assignment.fresh = True
     return assignment
+
+
+def responses_of(task: Task) -> list[TaskResponse]:
+    """The task's responses in canonical order, read once for each Task instance."""
+    rows = TaskResponse.objects.select_related("response__prompt" if task.two_prompts else "response")
+    prefetch_related_objects([task], Prefetch("task_responses", rows))
+    return list(task.task_responses.all())
 
 
 def pick(queues: Iterable[QuerySet[Task]]) -> Task | None:

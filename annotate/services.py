@@ -6,13 +6,13 @@ Feedback row of its own; the rows of one assignment are the linked record of the
 
 import uuid
 from collections.abc import Collection as Several
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Project, User
@@ -25,7 +25,6 @@ from annotate.models import (
     Qualification,
     SentBack,
     Task,
-    TaskResponse,
 )
 from annotate.protocols import Step, order_of, shown_in, steps_of
 from annotate.queue import (
@@ -39,6 +38,7 @@ from annotate.queue import (
     lock_person,
     lock_tasks,
     next_assignment,
+    responses_of,
     rules_of,
     shown_order,
     withdraw_parts,
@@ -97,8 +97,7 @@ def asked_of(assignment: Assignment, *, step: int | None = None, texts: Mapping[
 
 
 def texts_of(assignment: Assignment) -> dict[int, str]:
-    rows = TaskResponse.objects.filter(task_id=assignment.task_id)
-    return dict(rows.values_list("position", "response__text"))
+    return {row.position: row.response.text for row in responses_of(assignment.task)}
 
 
 def current_parts(assignment: Assignment, *, before: int | None = None) -> dict[int, Feedback]:
@@ -130,7 +129,8 @@ def record_feedback(
     try:
         with transaction.atomic():
             locked = lock(assignment, annotator)
-            if seen := Feedback.objects.filter(idempotency_key=idempotency_key).first():
+            before = answers_before(locked, idempotency_key)
+            if seen := next((one for one in before if one.idempotency_key == idempotency_key), None):
                 return replayed(seen, locked, answer)
             if step is not None and locked.step != step and locked.status != Status.SUBMITTED:
                 raise Refused(
@@ -141,8 +141,9 @@ def record_feedback(
                 remember(locked, doubts.unasked)
             else:
                 take_place(locked, finished=question.is_last)
-                settle(locked, doubts.asked)
-                feedback = store(locked, question, answer, annotator, idempotency_key, active_ms)
+                if doubts.possible:
+                    settle(locked, doubts.asked)
+                feedback = store(locked, question, answer, annotator, idempotency_key, active_ms, before)
                 if question.is_last:
                     finish(locked, annotator)
     except IntegrityError as error:
@@ -160,8 +161,9 @@ def store(
     annotator: User,
     idempotency_key: uuid.UUID,
     active_ms: int,
+    before: Sequence[Feedback],
 ) -> Feedback:
-    """The row of an answer. It supersedes the last answer to the same step, if there is one."""
+    """The row of an answer. It supersedes the last of the answers `before` it to the same step, if there is one."""
     step, task = question.step, assignment.task
     order = list(question.shown.order)
     return Feedback.objects.create(
@@ -171,9 +173,14 @@ def store(
         active_ms=min(max(active_ms, 0), MAX_ACTIVE_MS),
         origin=Feedback.Origin.SIMULATED if annotator.is_simulated else Feedback.Origin.HUMAN,
         idempotency_key=idempotency_key,
-        supersedes=Feedback.objects.filter(assignment=assignment, step=step.number, superseded_by=None)
-        .order_by("-pk").first(),
+        supersedes=next((one for one in reversed(before) if one.step == step.number), None),
     )  # fmt: skip
+
+
+def answers_before(assignment: Assignment, idempotency_key: uuid.UUID) -> list[Feedback]:
+    """All answers of the assignment, also withdrawn ones, oldest first; and whatever has the key already."""
+    mine = Q(assignment=assignment) | Q(idempotency_key=idempotency_key)
+    return list(Feedback.objects.filter(mine).order_by("pk"))
 
 
 def finish(assignment: Assignment, annotator: User) -> None:
@@ -213,6 +220,8 @@ class Doubts:
     """Contradictions of the answer that its author was not asked about yet."""
     asked: set[str]
     """Rules that are still broken, and were asked about."""
+    possible: bool = True
+    """Whether such an answer can contradict anything at all."""
 
 
 def doubts_about(assignment: Assignment, question: Asked, answer: Answer, asked: Several[str]) -> Doubts:
@@ -220,7 +229,7 @@ def doubts_about(assignment: Assignment, question: Asked, answer: Answer, asked:
     number = question.step.number
     alone = len(question.steps) == 1
     if alone and not answer.value.get("dimensions"):  # the hot path: a lone answer contradicts nothing
-        return Doubts({}, set())
+        return Doubts({}, set(), possible=False)
     others = {} if alone else current_parts(assignment)
     parts = [part_of(one) for key, one in sorted(others.items()) if key != number]
     mine = {"kind": question.step.kind.slug, "value": answer.value, "preference": answer.preference,
@@ -417,7 +426,8 @@ def revise(
     try:
         with transaction.atomic():
             locked = lock(assignment, annotator)
-            if seen := Feedback.objects.filter(idempotency_key=idempotency_key).first():
+            before = answers_before(locked, idempotency_key)
+            if seen := next((one for one in before if one.idempotency_key == idempotency_key), None):
                 return replayed(seen, locked, answer)
             old = Feedback.current.filter(assignment=locked, step=step).first()
             if locked.status != Status.SUBMITTED or old is None:
@@ -432,9 +442,10 @@ def revise(
                 settle_sent_back(locked, changed=not same)
                 if same:
                     return old
-                settle(locked, doubts.asked)
+                if doubts.possible:
+                    settle(locked, doubts.asked)
                 Feedback.objects.filter(pk=old.pk).update(withdrawn_at=timezone.now())
-                feedback = store(locked, question, answer, annotator, idempotency_key, active_ms)
+                feedback = store(locked, question, answer, annotator, idempotency_key, active_ms, before)
                 reopen_from(locked, first_step_that_moved(locked, question.steps, after=step))
     except IntegrityError as error:
         raise Refused(collision(error)) from error

@@ -242,8 +242,7 @@ def show(
 
 def task_context(project: Project, assignment: Assignment, changing: int | None = None) -> dict[str, Any]:
     task = assignment.task
-    rows = task.task_responses.select_related("response__prompt" if task.two_prompts else "response")
-    by_position = {row.position: row.response for row in rows}
+    by_position = {row.position: row.response for row in queue.responses_of(task)}
     asked = services.asked_of(
         assignment, step=changing, texts={position: response.text for position, response in by_position.items()}
     )

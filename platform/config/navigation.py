@@ -1,5 +1,6 @@
 """The side navigation: the pages that a person may open in the project they are in."""
 
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -39,8 +40,11 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         projects = projects.filter(memberships__user=user)
     return {
         "home_url": project.get_absolute_url() if project else reverse("home"),
-        "projects": [{"name": one.name, "url": one.get_absolute_url(), "current": one == project} for one in projects],
-        "nav": groups(request, user, project) if project else [],
+        # Functions, which a template calls when it needs them: the desk's next task, a fragment, shows no navigation.
+        "projects": cache(
+            lambda: [{"name": one.name, "url": one.get_absolute_url(), "current": one == project} for one in projects]
+        ),
+        "nav": cache(lambda: groups(request, user, project) if project else []),
     }
 
 

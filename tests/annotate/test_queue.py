@@ -23,7 +23,7 @@ def fresh(user: User) -> User:
 
 def given(project: Project, user: User) -> Task | None:
     cache.clear()
-    assignment = services.next_assignment(project=project, annotator=fresh(user))
+    assignment = services.next_assignment(project=Project.objects.get(pk=project.pk), annotator=fresh(user))
     return assignment.task if assignment else None
 
 
