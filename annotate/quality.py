@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from accounts.models import Project, User
 from annotate.agreement import alpha, from_counts
+from annotate.answer_columns import SHARED, finished
+from annotate.kept import counted
 from annotate.models import Feedback, Task
 
 BOOTSTRAP = 500
@@ -57,7 +59,14 @@ def desk_progress(*, project: Project, annotator: User, goal: int | None = None)
 
 
 def progress(project: Project) -> dict[str, int]:
-    """Answers given and wanted over all tasks; `simulated` of those given are by simulated raters."""
+    """Answers given and wanted over all tasks; `simulated` of those given are by simulated raters.
+
+    Like everything here that counts all tasks, up to a minute old where they are many (annotate.kept).
+    """
+    return counted(project, "progress", lambda: count_progress(project))
+
+
+def count_progress(project: Project) -> dict[str, int]:
     sums = Task.objects.filter(project=project).aggregate(
         answered=Sum("answered", default=0), wanted=Sum("wanted", default=0), tasks=Count("pk")
     )
@@ -67,6 +76,10 @@ def progress(project: Project) -> dict[str, int]:
 
 def progress_by_language(project: Project) -> list[dict[str, Any]]:
     """{lang, answered, wanted, simulated} of each language, the one with most tasks first."""
+    return counted(project, "progress-by-language", lambda: count_progress_by_language(project))
+
+
+def count_progress_by_language(project: Project) -> list[dict[str, Any]]:
     rows = (
         Task.objects.filter(project=project)
         .values("lang")
@@ -78,8 +91,17 @@ def progress_by_language(project: Project) -> list[dict[str, Any]]:
     return [dict(row) | {"simulated": simulated.get(row["lang"], 0)} for row in rows]
 
 
+def flagged(project: Project) -> int:
+    """Tasks that are given to nobody until a moderator has looked at them."""
+    return counted(project, "flagged", lambda: Task.objects.filter(project=project, flagged=True).count())
+
+
 def answers_a_day(project: Project, *, days: int = 28) -> list[Day]:
     """The last `days` days up to today, empty days included."""
+    return counted(project, f"days-{days}", lambda: count_answers_a_day(project, days))
+
+
+def count_answers_a_day(project: Project, days: int) -> list[Day]:
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     first = midnight.date() - timedelta(days=days - 1)
     given: dict[tuple[date, str], int] = {
@@ -96,28 +118,35 @@ def answers_a_day(project: Project, *, days: int = 28) -> list[Day]:
     return [Day(day, given.get((day, PEOPLE), 0), given.get((day, SIMULATED), 0)) for day in dates]
 
 
-def preference_counts(project: Project, origin: str) -> list[tuple[int, int, int]]:
-    """For each task with two raters or more of that origin, how many chose -1, 0 and 1 (both bad is 0)."""
+def side_counts(project: Project, origin: str) -> list[tuple[int, int, int, int]]:
+    """For each comparison by two raters or more of that origin, how many said second, tie, first and both bad."""
     rows = (
-        Feedback.current.filter(project=project, origin=origin, task__answered__gte=2)
+        finished(project)
+        .filter(origin=origin, kind="pairwise", task__answered__gte=2, task__purpose__in=SHARED)
         .order_by()
-        .values("task_id")
+        .values("task_id", "step")
         .annotate(
-            below=Count("pk", filter=Q(preference__lt=0)), above=Count("pk", filter=Q(preference__gt=0)), n=Count("pk")
+            below=Count("pk", filter=Q(preference__lt=0)), tie=Count("pk", filter=Q(preference=0)),
+            above=Count("pk", filter=Q(preference__gt=0)), n=Count("pk"),
         )
         .filter(n__gte=2)
-    )
-    return [(below, n - below - above, above) for below, above, n in rows.values_list("below", "above", "n")]
+    )  # fmt: skip
+    return [(b, t, a, n - b - t - a) for b, t, a, n in rows.values_list("below", "tie", "above", "n")]
 
 
 def agreement(project: Project, *, seed: int = 0) -> Figure:
     """Krippendorff's alpha (nominal, sides) with a bootstrap interval over tasks.
 
-    Of people where enough tasks have several of them, else of whoever shares more tasks; never of both together.
+    Of people where enough tasks have several of them, else of whoever shares more tasks; never of both together. The
+    figure that the page Quality has for "which is better" in all languages.
     """
-    people, simulated = preference_counts(project, PEOPLE), []
+    return counted(project, f"agreement-{seed}", lambda: compute_agreement(project, seed=seed))
+
+
+def compute_agreement(project: Project, *, seed: int) -> Figure:
+    people, simulated = side_counts(project, PEOPLE), []
     if len(people) < ENOUGH_TASKS:
-        simulated = preference_counts(project, SIMULATED)
+        simulated = side_counts(project, SIMULATED)
     if len(simulated) > len(people):
         return replace(alpha_with_interval(simulated, seed=seed), simulated=True)
     return alpha_with_interval(people, seed=seed)

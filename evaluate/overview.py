@@ -9,7 +9,7 @@ from django.utils.translation import get_language_info
 
 from accounts.models import Project, User
 from annotate import quality
-from annotate.models import Prompt, Task
+from annotate.models import Prompt
 from annotate.quality import Day, Figure
 from evaluate.leaderboard import Headline, headline
 from evaluate.steps import Loop, next_step, page
@@ -83,7 +83,7 @@ def overview(project: Project, *, user: User | None = None) -> Overview:
     for one in [*jobs, *models, *datasets]:
         one.project = project  # type: ignore[attr-defined]  # their addresses need it, and it is at hand
     counts = Job.objects.filter(project=project).order_by().values_list("status").annotate(n=Count("pk"))
-    flagged = Task.objects.filter(project=project, flagged=True).count()
+    flagged = quality.flagged(project)
     prompts = bool(wanted) or Prompt.objects.filter(project=project).exists()
     step = next_step(Loop(project, answered, wanted, datasets, models, jobs, prompts=prompts))
     needs = [*failures(jobs), *([moderate(flagged, user)] if flagged else []), *under_way(jobs)]
