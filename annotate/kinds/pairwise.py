@@ -114,9 +114,8 @@ def context(shown: Shown) -> dict[str, Any]:
 
 
 def choice(value: int, side: str, label: str) -> dict[str, Any]:
-    """A step of the short bar of a dimension: AA is better, AAA much better."""
-    short = side.upper() * abs(value) if value else "="
-    return {"value": value, "side": side, "label": short, "words": say_strength(value)}
+    """A step of the bar of a dimension, named in words: "A slightly better", "tie"."""
+    return {"value": value, "side": side, "n": abs(value), "words": say_strength(value)}
 
 
 KIND = Kind(
@@ -136,6 +135,7 @@ KIND = Kind(
         (("f", "j"), "Pick the answer on the left or the right, again for stronger, the other key for weaker"),
         (("space",), "Tie"),
         (("x",), "Both bad"),
+        (("d",), "The next dimension, where there are some; f, j, space and the arrows then move its bar"),
         (("1", "…", "9"), "Tick a reason, where there are some"),
         (("y",), "Scroll together, on or off"),
         (("↑", "↓"), "Scroll the answers"),
