@@ -296,7 +296,10 @@ class Assignment(models.Model):
     """Opened again in this request by an undo of its skip."""
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["task", "annotator"], name="never_the_same_item_twice")]
+        constraints = [
+            # In this order, and with the status, it also answers which tasks a person has had, from the index alone.
+            models.UniqueConstraint(fields=["annotator", "task"], include=["status"], name="never_the_same_item_twice"),
+        ]
         indexes = [
             models.Index(fields=["annotator"], condition=Q(status="leased"), name="lease_of_annotator"),
             models.Index(fields=["lease_until"], condition=Q(status="leased"), name="lease_expiry"),

@@ -13,6 +13,7 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from accounts.models import Project, User
+from annotate import statements
 from annotate.agreement import alpha, from_counts
 from annotate.answer_columns import SHARED, finished
 from annotate.kept import counted
@@ -49,13 +50,11 @@ class Day:
         return self.people + self.simulated
 
 
-def desk_progress(*, project: Project, annotator: User, goal: int | None = None) -> dict[str, Any]:
-    """Own answers today and in all; an item of several steps counts once for each."""
+def desk_progress(*, project: Project, annotator: User) -> dict[str, Any]:
+    """Own answers today and in all (an item of several steps counts once for each), and whether any was sent back."""
     today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    done = Feedback.current.filter(project=project, annotator=annotator).aggregate(
-        total=Count("pk"), today=Count("pk", filter=Q(created_at__gte=today))
-    )
-    return {"done_today": done["today"], "done": done["total"], "goal_today": goal}
+    done, done_today, sent_back = statements.desk_state(person=annotator.pk, project=project.pk, today=today)
+    return {"done_today": done_today, "done": done, "sent_back": sent_back}
 
 
 def progress(project: Project) -> dict[str, int]:

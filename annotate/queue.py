@@ -15,13 +15,15 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, transaction
-from django.db.models import F, Prefetch, QuerySet, prefetch_related_objects
+from django.db.models import F, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from accounts.models import Membership, Project, User
 from accounts.permissions import membership_of
+from annotate import statements
 from annotate.models import Assignment, Collection, Prompt, Protocol, Qualification, Response, Task, TaskResponse
 from annotate.protocols import ProtocolError, parse_steps
+from annotate.statements import Wanted
 
 Status, Purpose = Assignment.Status, Task.Purpose
 WITHOUT_LIMIT = 32_000
@@ -87,7 +89,7 @@ def lease_end() -> datetime:
 
 
 def lock_person(annotator: User) -> None:
-    User.objects.select_for_update(no_key=True).values_list("pk").get(pk=annotator.pk)
+    statements.lock_person(annotator.pk)
 
 
 def lock_tasks(task_ids: Iterable[int]) -> None:
@@ -98,7 +100,7 @@ def rules_of(project: Project) -> Collection:
     """How the project collects; the defaults where nobody has set anything. Read once for each Project instance."""
     known: Collection | None = project.__dict__.get("_rules")
     if known is None:
-        known = Collection.objects.filter(project=project).first() or Collection(project=project)
+        known = statements.rules(project.pk) or Collection(project=project)
         project.__dict__["_rules"] = known
     return known
 
@@ -113,17 +115,10 @@ def next_assignment(*, project: Project, annotator: User) -> Assignment | None:
 
 def held_assignment(*, project: Project, annotator: User) -> Assignment | None:
     """The live lease, prolonged, so that a reload or a second tab shows the same task."""
-    held = (
-        Assignment.objects.filter(
-            annotator=annotator, status=Status.LEASED, task__project=project, lease_until__gt=timezone.now()
-        )
-        .select_related("task__prompt")
-        .order_by("pk")
-        .first()
-    )
+    held = statements.held_assignment(person=annotator.pk, project=project.pk, now=timezone.now())
     if held is None:
         return None
-    held.lease_until = lease_end()
+    held.task.project, held.lease_until = project, lease_end()
     # Only while it is still a lease: an answer of another tab may have come in between.
     live = Assignment.objects.filter(pk=held.pk, status=Status.LEASED).update(lease_until=held.lease_until)
     return held if live else None
@@ -181,89 +176,69 @@ SELECT skill, lang FROM lane
 """
 
 
-def own_tasks(annotator: User) -> QuerySet[Assignment, Any]:
-    """Tasks this person has or had. A lapsed lease was never answered, so its task may come again."""
-    return Assignment.objects.filter(annotator=annotator).exclude(status=Status.EXPIRED).values("task_id")
-
-
-def open_tasks(project: Project, annotator: User) -> QuerySet[Task]:
-    return Task.objects.filter(project=project, flagged=False, purpose=Purpose.WORK, claimed__lt=F("wanted")).exclude(
-        pk__in=own_tasks(annotator)
-    )
-
-
-def candidates(project: Project, annotator: User, lanes: Lanes) -> Iterable[QuerySet[Task]]:
-    """Queues to try, each in the order of its places, the one whose head comes first before the others."""
-    tasks = open_tasks(project, annotator).order_by("place", "pk")
-    if lanes.everything:
+def candidates(project: Project, annotator: User, lanes: Lanes, purpose: str) -> Iterable[Wanted]:
+    """Queues to try, the one whose head comes first before the others."""
+    if lanes.everything or purpose != Purpose.WORK:
         # The lanes were read a moment ago: a task of a lane that is newer must not slip through.
         skills, languages = {skill for skill, _ in lanes.taken}, {lang for _, lang in lanes.taken}
-        return [tasks.filter(skill__in=skills, lang__in=languages)] if lanes.taken else []
-    queues = [tasks.filter(skill=skill, lang=lang) for skill, lang in lanes.taken]
-    heads = [(queue.values_list("place", flat=True).first(), number) for number, queue in enumerate(queues)]
+        return [Wanted(project.pk, annotator.pk, purpose, skills, languages)] if lanes.taken else []
+    queues = [Wanted(project.pk, annotator.pk, purpose, [skill], [lang]) for skill, lang in lanes.taken]
+    heads = [(statements.head(queue), number) for number, queue in enumerate(queues)]
     return [queues[number] for _, number in sorted((place, number) for place, number in heads if place is not None)]
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def lease(*, project: Project, annotator: User) -> Assignment | None:
     """Claim one open task. SKIP LOCKED: people who ask at once get different tasks and never wait for each other."""
     # Two tabs of one person must not lease two tasks: the second waits here and then finds the first one's lease.
     lock_person(annotator)
     if held := held_assignment(project=project, annotator=annotator):
         return held
+    task = claim(project, annotator)
+    if task is None:
+        return None
+    task.project, task.prompt = project, statements.prompt(task.prompt_id)
+    order = shown_order(annotator_id=annotator.pk, task_id=task.pk, responses=len(responses_of(task)))
+    assignment = statements.lease(task=task.pk, person=annotator.pk, order=order, now=timezone.now(), until=lease_end())
+    assignment.task = task
+    return assignment
+
+
+def claim(project: Project, annotator: User) -> Task | None:
+    """A place of the task that this person should get next, whatever its purpose."""
     membership = membership_of(annotator, project)
     if membership and membership.paused:
         return None
     rules = rules_of(project)
     if needs_test(project, annotator, membership, rules):
-        task = pick([known_answers(project, annotator, Purpose.TEST)])
-    else:
-        lanes = lanes_of(project, annotator, membership, rules)
-        task = None
-        if gold_is_due(project, annotator, rules):
-            task = pick([in_lanes(known_answers(project, annotator, Purpose.GOLD), lanes)])
-        task = task or pick(candidates(project, annotator, lanes))
-    if task is None:
-        return None
-    task.claimed = task.claimed + 1
-    task.save(update_fields=["claimed"])
-    # An own lease that lapsed, or was reopened and left, is taken up again: it was never answered.
-    own = Assignment.objects.filter(task=task, annotator=annotator)
-    if own.update(status=Status.LEASED, lease_until=lease_end()):
-        return own.select_related("task__prompt").get()
-    order = shown_order(annotator_id=annotator.pk, task_id=task.pk, responses=len(responses_of(task)))
-    assignment = Assignment.objects.create(task=task, annotator=annotator, lease_until=lease_end(), order=order)
-    assignment.fresh = True
-    return assignment
+        return first_of([known_answers(project, annotator, Purpose.TEST)])
+    lanes = lanes_of(project, annotator, membership, rules)
+    gold = None
+    if gold_is_due(project, annotator, rules):
+        gold = first_of(candidates(project, annotator, lanes, Purpose.GOLD))
+    return gold or first_of(candidates(project, annotator, lanes, Purpose.WORK))
+
+
+def first_of(queues: Iterable[Wanted]) -> Task | None:
+    return next((task for queue in queues if (task := statements.claim(queue))), None)
 
 
 def responses_of(task: Task) -> list[TaskResponse]:
     """The task's responses in canonical order, read once for each Task instance."""
-    rows = TaskResponse.objects.select_related("response__prompt" if task.two_prompts else "response")
-    prefetch_related_objects([task], Prefetch("task_responses", rows))
-    return list(task.task_responses.all())
+    known: list[TaskResponse] | None = task.__dict__.get("_responses")
+    if known is None:
+        known = statements.responses(task.pk)
+        if task.two_prompts:
+            prefetch_related_objects([row.response for row in known], "prompt")
+        task.__dict__["_responses"] = known
+    return known
 
 
-def pick(queues: Iterable[QuerySet[Task]]) -> Task | None:
-    for queue in queues:
-        task = queue.select_for_update(skip_locked=True, of=("self",)).select_related("prompt").first()
-        if task:
-            return task
-    return None
-
-
-def known_answers(project: Project, annotator: User, purpose: str) -> QuerySet[Task]:
-    """Gold or test tasks that this person has not seen, in an order of their own."""
-    tasks = Task.objects.filter(project=project, purpose=purpose, flagged=False, claimed__lt=F("wanted"))
-    # Everybody gets them in the same order, so that people and their first mistakes can be compared.
-    return tasks.exclude(pk__in=own_tasks(annotator)).order_by("place", "pk")
-
-
-def in_lanes(tasks: QuerySet[Task], lanes: Lanes) -> QuerySet[Task]:
-    """Tasks of languages and skills that the person takes anyway; skill and language apart are enough here."""
-    if lanes.everything:
-        return tasks
-    return tasks.filter(skill__in={skill for skill, _ in lanes.taken}, lang__in={lang for _, lang in lanes.taken})
+def known_answers(project: Project, annotator: User, purpose: str) -> Wanted:
+    """Gold or test tasks, of any language: everybody gets them in the same order, so that people can be compared."""
+    tasks = Task.objects.filter(project=project, purpose=purpose)
+    lanes = list(tasks.values_list("skill", "lang").distinct())
+    return Wanted(project.pk, annotator.pk, purpose, {skill for skill, _ in lanes}, {lang for _, lang in lanes})
 
 
 def gold_is_due(project: Project, annotator: User, rules: Collection) -> bool:
@@ -336,7 +311,8 @@ def why_nothing(project: Project, annotator: User) -> str:
     if not tasks.exists():
         return "This project has no tasks yet. A researcher makes them from prompts and the answers of a model."
     lanes = lanes_of(project, annotator, membership, rules)
-    waiting = tasks.filter(flagged=False, claimed__lt=F("wanted")).exclude(pk__in=own_tasks(annotator))
+    own = Assignment.objects.filter(annotator=annotator).exclude(status=Status.EXPIRED).values("task_id")
+    waiting = tasks.filter(flagged=False, claimed__lt=F("wanted")).exclude(pk__in=own)
     if not lanes.everything and waiting.exists():
         return "The open tasks are in languages that you do not read, or ask for a skill that you do not have."
     return (

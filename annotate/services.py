@@ -12,11 +12,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Project, User
-from annotate import contradictions
+from annotate import contradictions, statements
 from annotate.kinds import Answer, AnswerError, Shown
 from annotate.models import (
     Assignment,
@@ -179,8 +179,7 @@ def store(
 
 def answers_before(assignment: Assignment, idempotency_key: uuid.UUID) -> list[Feedback]:
     """All answers of the assignment, also withdrawn ones, oldest first; and whatever has the key already."""
-    mine = Q(assignment=assignment) | Q(idempotency_key=idempotency_key)
-    return list(Feedback.objects.filter(mine).order_by("pk"))
+    return statements.answers_before(assignment=assignment.pk, key=idempotency_key)
 
 
 def finish(assignment: Assignment, annotator: User) -> None:
@@ -281,8 +280,8 @@ def collision(error: IntegrityError) -> str:
 def lock(assignment: Assignment, annotator: User) -> Assignment:
     """The assignment's row, after the rows of the person and of the task."""
     lock_person(annotator)
-    task = Task.objects.select_for_update(of=("self",)).get(pk=assignment.task_id)
-    locked = Assignment.objects.select_for_update(of=("self",)).get(pk=assignment.pk)
+    task = statements.lock_task(assignment.task_id)
+    locked = statements.lock_assignment(assignment.pk)
     if locked.annotator_id != annotator.pk:
         raise Refused("This task was given to somebody else. Your own task is shown below.")
     locked.task = task
@@ -322,7 +321,7 @@ def take_place(assignment: Assignment, *, finished: bool) -> None:
     else:
         assignment.status, assignment.lease_until = Status.LEASED, lease_end()
         assignment.step += 1
-    assignment.save(update_fields=["status", "finished_at", "lease_until", "step", "draft"])
+    statements.move(assignment)
 
 
 # --- Skip, undo, change -------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import Project
 from accounts.permissions import can_annotate, project_view
 from accounts.requests import MemberRequest
-from annotate import quality, queue, services
+from annotate import quality, queue, services, statements
 from annotate.kinds import AnswerError
 from annotate.kinds.base import LETTERS
 from annotate.models import Assignment, Feedback, SentBack, Task
@@ -39,25 +40,40 @@ def desk(request: MemberRequest, project: Project) -> HttpResponse:
 @project_view(can_annotate)
 def answer(request: MemberRequest, project: Project, assignment: int) -> HttpResponseBase:
     held = own_assignment(request, project, assignment)
+    following: Following = None
+    doubts: Mapping[str, str] = {}
     try:
-        feedback = services.record_feedback(
-            assignment=held,
-            annotator=request.user,
-            data=request.POST,
-            idempotency_key=posted_key(request),
-            active_ms=posted_int(request, "active_ms"),
-            step=posted_int(request, "step") if "step" in request.POST else None,
-            asked=posted_rules(request),
-        )
+        # One transaction for both, so that an annotator waits for the disk once. If no next task can be leased because
+        # something fails, the answer is not stored either, and the desk sends it again with the same key.
+        with transaction.atomic():
+            try:
+                feedback = record(request, held)
+            except services.Contradicts as error:  # inside, so that it is kept that this was asked
+                doubts = error.found
+            else:
+                following = find_next(request, project) if request.htmx else None
     except AnswerError as error:
         return show(request, project, held, form_error=str(error), status=422)
-    except services.Contradicts as error:
-        return show(request, project, held, doubts=error.found, status=422)
     except services.Refused as error:
         return go_on(request, project, flash=str(error), status=409)
+    if doubts:
+        return show(request, project, held, doubts=doubts, status=422)
+    flash = ""
     if feedback.right is not None and held.status == Assignment.Status.SUBMITTED:
-        return go_on(request, project, flash=told_of_gold(held, feedback, queue.rules_of(project)))
-    return go_on(request, project)
+        flash = told_of_gold(held, feedback, queue.rules_of(project))
+    return go_on(request, project, flash=flash, following=following)
+
+
+def record(request: MemberRequest, held: Assignment) -> Feedback:
+    return services.record_feedback(
+        assignment=held,
+        annotator=request.user,
+        data=request.POST,
+        idempotency_key=posted_key(request),
+        active_ms=posted_int(request, "active_ms"),
+        step=posted_int(request, "step") if "step" in request.POST else None,
+        asked=posted_rules(request),
+    )
 
 
 def told_of_gold(assignment: Assignment, feedback: Feedback, rules: Any) -> str:
@@ -166,9 +182,11 @@ def undo(request: MemberRequest, project: Project) -> HttpResponseBase:
 
 def own_assignment(request: MemberRequest, project: Project, pk: int) -> Assignment:
     """404 for other people's assignments too: whose they are is nobody's business."""
-    return get_object_or_404(
-        Assignment.objects.select_related("task__prompt"), pk=pk, annotator=request.user, task__project=project
-    )
+    found = statements.own_assignment(person=request.user.pk, project=project.pk, assignment=pk)
+    if found is None:
+        raise Http404("There is no such task of yours.")
+    found.task.project = project
+    return found
 
 
 def posted_key(request: MemberRequest) -> uuid.UUID:
@@ -187,22 +205,38 @@ def posted_rules(request: MemberRequest) -> list[str]:
     return [rule for rule in request.POST.get("asked", "").split(",") if rule]
 
 
-def go_on(request: MemberRequest, project: Project, *, flash: str = "", status: int = 200) -> HttpResponseBase:
+Following = tuple[Assignment | SentBack | None] | None
+"""What comes next, in a tuple of one since it may be nothing; None when nobody has looked yet."""
+
+
+def go_on(
+    request: MemberRequest, project: Project, *, flash: str = "", status: int = 200, following: Following = None
+) -> HttpResponseBase:
     """The next task: in this response for htmx, by redirect for a plain form (so that reload posts nothing)."""
     if not request.htmx:
         if flash:
             request.session["desk_flash"] = flash
         return redirect("annotate", slug=project.slug)
-    return show_next(request, project, flash=flash, status=status)
+    return show_next(request, project, flash=flash, status=status, following=following)
 
 
-def show_next(request: MemberRequest, project: Project, *, flash: str = "", status: int = 200) -> HttpResponse:
+def show_next(
+    request: MemberRequest, project: Project, *, flash: str = "", status: int = 200, following: Following = None
+) -> HttpResponse:
+    (found,) = following or find_next(request, project)
+    if isinstance(found, SentBack):
+        return show(request, project, found.assignment, changing=0, sent_back=found, flash=flash, status=status)
+    return show(request, project, found, flash=flash, status=status)
+
+
+def find_next(request: MemberRequest, project: Project) -> tuple[Assignment | SentBack | None]:
     """What a reviewer sent back comes first, then the task in hand, then a new one."""
-    back = services.sent_back_to(project, request.user)
-    if back and back.assignment.status == Assignment.Status.SUBMITTED:
-        return show(request, project, back.assignment, changing=0, sent_back=back, flash=flash, status=status)
-    assignment = services.next_assignment(project=project, annotator=request.user)
-    return show(request, project, assignment, flash=flash, status=status)
+    request.progress = quality.desk_progress(project=project, annotator=request.user)
+    if request.progress["sent_back"]:
+        back = services.sent_back_to(project, request.user)
+        if back and back.assignment.status == Assignment.Status.SUBMITTED:
+            return (back,)
+    return (services.next_assignment(project=project, annotator=request.user),)
 
 
 def show(
@@ -219,10 +253,11 @@ def show(
 ) -> HttpResponse:
     template = "annotate/_desk.html" if request.htmx else "annotate/desk.html"
     rules = queue.rules_of(project)
+    progress = getattr(request, "progress", None) or quality.desk_progress(project=project, annotator=request.user)
     context: dict[str, Any] = {
         "project": project,
         "assignment": assignment,
-        "progress": quality.desk_progress(project=project, annotator=request.user, goal=rules.daily_goal),
+        "progress": {**progress, "goal_today": rules.daily_goal},
         "flash": flash or request.session.pop("desk_flash", ""),
         "form_error": form_error,
         "doubts": doubts or {},

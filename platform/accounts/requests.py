@@ -1,5 +1,7 @@
 """The request of a signed-in member, as views behind `project_view` get it."""
 
+from typing import Any
+
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
@@ -12,3 +14,5 @@ class MemberRequest(HttpRequest):
     user: User
     htmx: HtmxDetails
     project: Project
+    progress: dict[str, Any]
+    """What the desk has counted for this request already."""
