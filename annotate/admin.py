@@ -1,4 +1,4 @@
-"""Prompts, tasks and endpoints, for administrators: correct a prompt, release a flagged task, name an endpoint."""
+"""Prompts, tasks and endpoints, for administrators: correct a prompt, hold a task, name an endpoint."""
 
 from typing import Any
 

@@ -1,6 +1,17 @@
 from django.urls import path
 
-from annotate import chat_views, collection, dataset_views, images, prompts, views, votes
+from annotate import (
+    adjudication_views,
+    chat_views,
+    collection,
+    dataset_views,
+    flagged,
+    images,
+    known_answers,
+    prompts,
+    views,
+    votes,
+)
 
 urlpatterns = [
     path("p/<slug:slug>/annotate/", views.desk, name="annotate"),
@@ -14,6 +25,18 @@ urlpatterns = [
     path("p/<slug:slug>/annotate/<int:assignment>/chat/again/", chat_views.again, name="chat-again"),
     path("p/<slug:slug>/annotate/<int:assignment>/chat/undo/", chat_views.undo, name="chat-undo"),
     path("p/<slug:slug>/annotate/history/", views.history, name="history"),
+    path("p/<slug:slug>/adjudicate/", adjudication_views.adjudicate, name="adjudicate"),
+    path("p/<slug:slug>/adjudicate/undo/", adjudication_views.undo, name="adjudicate-undo"),
+    path("p/<slug:slug>/adjudicate/settled/", adjudication_views.settled, name="adjudicate-settled"),
+    path("p/<slug:slug>/adjudicate/<int:task>/", adjudication_views.item, name="adjudicate-item"),
+    path("p/<slug:slug>/adjudicate/<int:task>/skip/", adjudication_views.skip, name="adjudicate-skip"),
+    path("p/<slug:slug>/adjudicate/<int:task>/back/", adjudication_views.send_back, name="adjudicate-back"),
+    path("p/<slug:slug>/adjudicate/<int:task>/drop/", adjudication_views.drop, name="adjudicate-drop"),
+    path("p/<slug:slug>/flagged/", flagged.index, name="flagged"),
+    path("p/<slug:slug>/flagged/<int:task>/", flagged.decide, name="flagged-decide"),
+    path("p/<slug:slug>/known-answers/", known_answers.index, name="known-answers"),
+    path("p/<slug:slug>/known-answers/make/", known_answers.make, name="known-answer-make"),
+    path("p/<slug:slug>/known-answers/<int:task>/retire/", known_answers.retire_known, name="known-answer-retire"),
     path("p/<slug:slug>/images/<str:sha256>/", images.image, name="image"),
     path("p/<slug:slug>/votes/<int:pk>/", votes.vote, name="vote"),
     path("p/<slug:slug>/collection/", collection.collection, name="collection"),

@@ -8,6 +8,8 @@ from django.db.models import Count
 from django.utils.translation import get_language_info
 
 from accounts.models import Project, User
+from accounts.permissions import can_review
+from annotate import flagged as moderation
 from annotate import quality
 from annotate.models import Prompt
 from annotate.quality import Day, Figure
@@ -83,10 +85,10 @@ def overview(project: Project, *, user: User | None = None) -> Overview:
     for one in [*jobs, *models, *datasets]:
         one.project = project  # type: ignore[attr-defined]  # their addresses need it, and it is at hand
     counts = Job.objects.filter(project=project).order_by().values_list("status").annotate(n=Count("pk"))
-    flagged = quality.flagged(project)
+    flagged = moderation.number_waiting(project)
     prompts = bool(wanted) or Prompt.objects.filter(project=project).exists()
     step = next_step(Loop(project, answered, wanted, datasets, models, jobs, prompts=prompts))
-    needs = [*failures(jobs), *([moderate(flagged, user)] if flagged else []), *under_way(jobs)]
+    needs = [*failures(jobs), *([moderate(flagged, project, user)] if flagged else []), *under_way(jobs)]
     if step:
         needs.append(Need("queued", "next", "", step.text, step.act, step.url))
     return Overview(
@@ -121,13 +123,12 @@ def first_sentence(error: str) -> str:
     return line.split(". ")[0].rstrip(".")[:140] or "stopped without a word"
 
 
-def moderate(flagged: int, user: User | None) -> Need:
-    """Flags are cleared in the site's admin: who may, is led there."""
+def moderate(flagged: int, project: Project, user: User | None) -> Need:
+    """Reviewers and above release or retire what was flagged: they are led there."""
     tasks = "task is" if flagged == 1 else "tasks are"
-    text = f"{flagged:,} {tasks} given to nobody until a site admin has looked"
-    may = user is not None and user.is_staff and user.has_perm("annotate.change_task")
-    url = page("admin:annotate_task_changelist") if may else ""
-    return Need("warn", "flagged", "", text, "Look", f"{url}?flagged__exact=1" if url else "")
+    text = f"{flagged:,} {tasks} given to nobody until a reviewer has looked"
+    may = user is not None and can_review(user, project)
+    return Need("warn", "flagged", "", text, "Look", page("flagged", project.slug) if may else "")
 
 
 def under_way(jobs: Sequence[Job]) -> list[Need]:

@@ -8,13 +8,16 @@ from django.urls import reverse
 
 from accounts.models import Project, User
 from accounts.permissions import can_research, can_review
+from annotate import disagreement
 from registry.models import Job
 
+ADJUDICATION = {"adjudicate-item", "adjudicate-settled", "flagged", "known-answers"}
 # label, icon, url name, who may open it (None: every member), url names of the pages that belong to it
 ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...] = (
     ("", (
         ("Overview", "home", "project", None, set()),
         ("Annotate", "tasks", "annotate", None, set()),
+        ("Adjudicate", "scales", "adjudicate", can_review, ADJUDICATION),
         ("Collection", "sort", "collection", can_research, set()),
     )),
     ("Learn", (
@@ -53,6 +56,8 @@ def groups(request: HttpRequest, user: User, project: Project) -> list[dict[str,
     here = match.url_name if match else ""
     allowed = {permission: permission(user, project) for permission in (can_review, can_research)}
     running = Job.objects.filter(project=project, status=Job.Status.RUNNING).count() if allowed[can_research] else 0
+    to_settle = disagreement.waiting(project).total if allowed[can_review] else 0  # up to a minute old
+    counts = {"runs": f"{running} live" if running else "", "adjudicate": f"{to_settle:,}" if to_settle else ""}
     return [
         {
             "group": group,
@@ -60,7 +65,7 @@ def groups(request: HttpRequest, user: User, project: Project) -> list[dict[str,
                 {
                     "label": label, "icon": icon, "url": reverse(name, args=[project.slug]),
                     "current": here == name or here in pages,
-                    "count": f"{running} live" if name == "runs" and running else "",
+                    "count": counts.get(name, ""),
                 }
                 for label, icon, name, permission, pages in entries
                 if permission is None or allowed[permission]

@@ -85,16 +85,14 @@ def flagged_need(project, user=None):
 
 
 @pytest.mark.parametrize(("flagged", "said"), [(1, "1 task is"), (2, "2 tasks are")])
-def test_flagged_tasks_wait_for_who_may_clear_them(project, world, base, researcher, client, flagged, said):
+def test_flagged_tasks_wait_for_who_may_decide(project, world, base, annotator, reviewer, client, flagged, said):
     for _ in range(flagged):
         prompt = world.prompt()
         world.task(world.response(prompt, base, "a"), world.response(prompt, base, "b"), flagged=True)
-    need = flagged_need(project, researcher)
-    assert need.text == f"{said} given to nobody until a site admin has looked"
+    need = flagged_need(project, annotator)
+    assert need.text == f"{said} given to nobody until a reviewer has looked"
     assert need.url == ""
-    researcher.is_staff = researcher.is_superuser = True
-    url = flagged_need(project, researcher).url
-    assert url == "/admin/annotate/task/?flagged__exact=1"
-    researcher.save()
-    client.force_login(researcher)
+    url = flagged_need(project, reviewer).url
+    assert url == "/p/helpful/flagged/"
+    client.force_login(reviewer)
     assert client.get(url).status_code == 200
