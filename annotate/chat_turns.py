@@ -284,6 +284,15 @@ def keep_draft(assignment: Assignment, fields: dict[str, str] | None) -> None:
     assignment.save(update_fields=["draft", "draft_version"])
 
 
+@transaction.atomic
+def keep_typed(*, assignment: Assignment, annotator: User, message: str) -> None:
+    """A message that was refused because the chat went on elsewhere is the draft of what is shown now."""
+    services.lock_person(annotator)
+    held = Assignment.objects.select_for_update(of=("self",)).get(pk=assignment.pk)
+    if message.strip() and not held.draft and held.status == Assignment.Status.LEASED:
+        keep_draft(held, {"message": message.replace("\x00", "")[: services.MAX_DRAFT]})
+
+
 # Taking back, trying again
 
 

@@ -42,6 +42,7 @@ def turn(request: MemberRequest, project: Project, assignment: int) -> HttpRespo
     except AnswerError as error:
         return views.show(request, project, held, form_error=str(error), status=422)
     except services.Refused as error:
+        chat_turns.keep_typed(assignment=held, annotator=request.user, message=request.POST.get("message", ""))
         return views.go_on(request, project, flash=str(error), status=409)
     return views.go_on(request, project)
 

@@ -109,16 +109,13 @@
 
   /* ---- sending ---- */
   function missing(answer) {
-    const ending = answer.elements.action.value === "end";
+    const ending = byId("chat-action").value === "end";
     const asked = ["writing", "ready", "failed"].includes(phase());
     if (ending && (!asked || !chosen())) return "";
     if (asked) {
       const bar = answer.querySelector(".strength");
       bar.classList.toggle("missing", !chosen());
-      if (!chosen()) {
-        message()?.blur();
-        return "Choose first: f or j picks a side, space is a tie, x is both bad.";
-      }
+      if (!chosen()) return "Choose first: f or j picks a side, space is a tie, x is both bad.";
       if (phase() === "writing") return "An answer is still being written. Send when both are complete, or stop both with Escape.";
       if (phase() === "failed") return "An answer is missing. Press Try again.";
       if (!letter() && chosen().value !== "both_bad") return "A tie: 1 goes on from A, 2 from B.";
@@ -130,11 +127,22 @@
   }
 
   function go(action) {
-    form().elements.action.value = action;
+    // A text that still has the focus when it is swapped away reports a change, as if it were one of the next turn.
+    message()?.blur();
+    byId("chat-action").value = action; // the button that ends has this name too
     palate.desk.send();
     /* what stopped it is told on the page as well as by voice */
     const words = missing(form());
     if (words) byId("chat-hint").textContent = words;
+  }
+
+  /* goes on behind what is there already */
+  function type() {
+    const text = message();
+    if (!text) return false;
+    text.focus();
+    text.setSelectionRange(text.value.length, text.value.length);
+    return true;
   }
 
   function end() {
@@ -223,7 +231,7 @@
       " ": () => choose(options()[3]),
       1: () => pickSide(0),
       2: () => pickSide(1),
-      i: () => message()?.focus(),
+      i: type,
       e: end,
       Escape: stop,
       Enter: () => go("continue"),
@@ -236,7 +244,7 @@
       dress();
       const thread = document.querySelector("#desk .thread");
       if (thread) thread.scrollTop = thread.scrollHeight;
-      if (phase() === "first" || phase() === "picked") message()?.focus();
+      if (phase() === "first" || phase() === "picked") type();
       if (phase() === "writing") lookSoon(LOOK);
     },
     end: () => clearTimeout(timer),
