@@ -12,13 +12,16 @@ from annotate import disagreement
 from registry.models import Job
 
 ADJUDICATION = {"adjudicate-item", "adjudicate-settled", "flagged", "known-answers"}
+PROTOCOLS = {"protocol", "protocol-new", "protocol-version", "rubrics", "rubric", "rubric-new", "rubric-version"}
 # label, icon, url name, who may open it (None: every member), url names of the pages that belong to it
 ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...] = (
     ("", (
         ("Overview", "home", "project", None, set()),
         ("Annotate", "tasks", "annotate", None, set()),
+        ("Your work", "check", "me", None, {"history"}),
         ("Adjudicate", "scales", "adjudicate", can_review, ADJUDICATION),
         ("Collection", "sort", "collection", can_research, set()),
+        ("Protocols", "quote", "protocols", can_research, PROTOCOLS),
     )),
     ("Learn", (
         ("Datasets", "data", "datasets", can_research, {"dataset", "dataset-new"}),
@@ -28,7 +31,11 @@ ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...]
     )),
     ("Measure", (
         ("Leaderboard", "board", "leaderboard", can_research, {"battles"}),
+        ("Quality", "pin", "quality", can_review, set()),
         ("Bias", "bias", "bias", can_review, set()),
+    )),
+    ("Manage", (
+        ("People", "people", "people", can_review, {"person"}),
     )),
 )  # fmt: skip
 
