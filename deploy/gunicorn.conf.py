@@ -13,7 +13,8 @@ worker_class = "gthread"
 preload_app = False
 timeout = 60
 graceful_timeout = 10
-keepalive = 5
+# Longer than people take for one task, so that an answer does not begin with a new connection.
+keepalive = 75
 accesslog = os.environ.get("WEB_ACCESS_LOG") or None  # "-" for standard output
 loglevel = os.environ.get("WEB_LOG_LEVEL", "warning")
 # A heartbeat file on a disk that is busy can stall a worker until it is killed.
