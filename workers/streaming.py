@@ -15,7 +15,6 @@ from torch import Tensor
 
 from workers import modeling
 
-
 LIKELY = 1_024
 """So many tokens are looked at first; they nearly always hold the whole nucleus."""
 

@@ -192,8 +192,8 @@ def test_a_phone_shows_all_of_it(talk: None, project: Project, annotator: User, 
     assert first.evaluate("node => getComputedStyle(node).direction") == "rtl"
 
 
-def test_a_worker_that_dies_leaves_the_turn_to_the_next(
-    talk: None, project: Project, annotator: User, sign_in: Any, workers: Worker, settings: Any
+def test_a_server_that_is_cancelled_is_said_and_asked_for_anew(
+    talk: None, project: Project, annotator: User, sign_in: Any, workers: Worker
 ) -> None:
     page = sign_in("ann")
     page.goto(DESK)

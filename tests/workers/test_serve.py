@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from django.utils import timezone
@@ -19,6 +20,7 @@ from registry import jobs
 from registry.models import Job, ModelVersion
 from registry.specs import ServeSpec, parse
 from tests.factories import make_model, make_task
+from tests.workers import engine
 from tests.workers.tiny import make_tiny_model
 from workers import endpoints, modeling
 from workers.context import JobContext
@@ -281,6 +283,30 @@ def test_a_model_that_is_gone_is_a_sentence(project: Project) -> None:
         serve_until_idle(project, models=["gone"])
     with pytest.raises(JobError, match="no endpoint gone"):
         serve_until_idle(project, endpoints=["gone"])
+
+
+@pytest.mark.engine
+def test_a_killed_process_is_replaced_and_the_answers_are_written_anew(
+    project: Project, base: ModelVersion, held: Assignment, tmp_path: Path, settings: Any
+) -> None:
+    settings.ARTIFACTS = Path(settings.HOME) / "artifacts"  # where the worker, a process of its own, looks for models
+    make_tiny_model(Path(settings.ARTIFACTS) / "models" / "base")
+    replies(held, model=base)
+    long = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 900}
+    ChatReply.objects.update(decoding=long)
+    with engine.worker(tmp_path, queue="cpu", lease=5) as running:
+        running.wait_until_ready()
+        job = chat.ensure_server(project, [chat.side_of(reply) for reply in ChatReply.objects.select_related("model")])
+        engine.wait_for(
+            lambda: ChatReply.objects.filter(status="writing").exclude(text="").exists(), running.log.read_text
+        )
+        (child,) = psutil.Process(running.process.pid).children()
+        child.kill()
+        ChatReply.objects.filter(status="writing").update(lease_until=timezone.now() - chat.LEASE)
+        engine.wait_for(lambda: ChatReply.objects.filter(status="complete").count() == 2, running.log.read_text)
+        assert engine.fresh(job).attempt == 2
+    first = ChatReply.objects.get(position=0)
+    assert first.tokens <= 900 and first.text
 
 
 # Endpoints
