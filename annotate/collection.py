@@ -15,6 +15,7 @@ from accounts.permissions import can_research, project_view
 from accounts.requests import MemberRequest
 from annotate import sampling
 from annotate.models import Collection, Task
+from annotate.queue import rules_of
 from annotate.sampling import SAMPLERS, Sampler, placing
 from registry import jobs
 from registry.models import Job
@@ -25,11 +26,6 @@ SETTINGS = (
     "sampler", "match_languages", "gold_rate", "gold_feedback", "test_tasks", "test_right", "daily_goal",
     "settle_below",
 )  # fmt: skip
-
-
-def settings_of(project: Project) -> Collection:
-    """How the project collects; unsaved defaults where nobody has set anything."""
-    return Collection.objects.filter(project=project).first() or Collection(project=project)
 
 
 class Number(forms.FloatField):
@@ -144,7 +140,7 @@ def collection(request: MemberRequest, project: Project) -> HttpResponseBase:
         return redirect("collection", slug=project.slug)
     with_answer = Task.objects.filter(project=project, flagged=False)
     gold, tests = (with_answer.filter(purpose=one).count() for one in (Task.Purpose.GOLD, Task.Purpose.TEST))
-    form = CollectionForm(request.POST or None, initial=shown(settings_of(project)), known_tests=tests)
+    form = CollectionForm(request.POST or None, initial=shown(rules_of(project)), known_tests=tests)
     if request.method == "POST" and form.is_valid():
         changed = save(request, project, form)
         if not changed:
@@ -167,7 +163,7 @@ def collection(request: MemberRequest, project: Project) -> HttpResponseBase:
 def save(request: MemberRequest, project: Project, form: CollectionForm) -> dict[str, list[Any]]:
     # One at a time: of two people who save at once, the second sees what the first one changed.
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    found = settings_of(project)
+    found = Collection.objects.filter(project=project).first() or Collection(project=project)
     changed = form.apply(found)
     if changed:
         found.save()

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from annotate.kinds.ranking import level, ranks_by_position
 from annotate.models import Feedback, Task
 
 LEAST_TAU = 0.5
@@ -96,13 +97,13 @@ def jaccard(one: frozenset[int], other: frozenset[int]) -> float:
 
 
 def ranks_of(answer: Feedback) -> dict[int, int]:
-    """{position: rank}. The value's ranks are in the order shown."""
-    return {position: int(rank) for position, rank in zip(answer.order, answer.value.get("ranks", []), strict=False)}
+    """{position: rank}; what was left below the ranked ones shares the last place."""
+    return {position: level(rank) for position, rank in enumerate(ranks_by_position(answer.value, answer.order))}
 
 
 def selected_by(answer: Feedback) -> frozenset[int]:
     """Positions of what was selected. The value names places in the order shown."""
-    return frozenset(answer.order[place] for place in answer.value.get("selected", []) if place < len(answer.order))
+    return frozenset(answer.order[place] for place in answer.value.get("fits", []))
 
 
 DISAGREE: dict[str, Callable[[Sequence[Feedback]], bool]] = {

@@ -56,7 +56,7 @@ def test_defaults_are_shown_and_not_saved(project: Project, researcher_client: C
     page = researcher_client.get(PAGE)
     form = page.context["form"]
     assert {name: str(form[name].value()) for name in FORM} == FORM
-    assert collection.settings_of(project).settle_below == 0.67
+    assert collection.rules_of(project).settle_below == 0.67
     response = researcher_client.post(PAGE, FORM, follow=True)
     assert "Nothing was changed." in words_of(response)
     assert not Collection.objects.exists()

@@ -1,5 +1,7 @@
 """Who gets which task: languages, skills, pauses, known answers, and the lanes that keep it quick."""
 
+import uuid
+
 import pytest
 from django.core.cache import cache
 
@@ -178,3 +180,33 @@ def test_adaptive_overlap_asks_another_where_raters_disagree(project: Project) -
     assert (task.wanted, task.claimed, task.answered) == (3, 2, 2)
     make_vote(task, raters[2], 0)
     assert given(project, raters[3]) is None, "the ceiling is reached"
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second", "widened"),
+    [
+        # positions 0, 1, 2 get these ranks, or are chosen
+        ("ranking", (1, 2, 3), (1, 2, 3), False),
+        ("ranking", (1, 2, 3), (3, 2, 1), True),
+        ("ranking", (1, 1, 3), (1, 2, 3), False),
+        ("selection", (1, 1, 0), (1, 1, 0), False),
+        ("selection", (1, 0, 0), (0, 1, 1), True),
+        ("selection", (0, 0, 0), (0, 0, 0), False),
+    ],
+)
+def test_adaptive_overlap_of_rankings_and_selections(
+    project: Project, kind: str, first: tuple[int | None, ...], second: tuple[int | None, ...], widened: bool
+) -> None:
+    prompt = make_prompt(project)
+    responses = [make_response(prompt, f"Answer number {n}.") for n in range(3)]
+    task = services.create_task(prompt=prompt, responses=responses, kind=kind, wanted=2, ceiling=3)
+    for rater, by_position in zip(make_raters(project, 2), (first, second), strict=True):
+        assignment = services.next_assignment(project=project, annotator=rater)
+        assert assignment is not None
+        shown = [by_position[position] for position in assignment.order]
+        data = {f"rank-{place}": str(rank) for place, rank in enumerate(shown) if rank}
+        if kind == "selection":
+            data = {f"fit-{place}": "on" for place, chosen in enumerate(shown) if chosen} or {"none": "on"}
+        services.record_feedback(assignment=assignment, annotator=rater, data=data, idempotency_key=uuid.uuid4())
+    task.refresh_from_db()
+    assert task.wanted == (3 if widened else 2)
