@@ -10,8 +10,8 @@
 
   const byId = (id) => document.getElementById(id);
   const form = () => byId("answer");
-  const desk = () => document.querySelector("#desk.kind-ranking");
-  const cards = () => [...desk().querySelectorAll(".cards > .pane")];
+  const desk = () => document.querySelector("#desk > .rank");
+  const cards = () => [...desk().querySelectorAll(":scope > .pane")];
   const rows = () => [...desk().querySelectorAll(".places > li")];
   const digits = (card) => [...card.querySelectorAll(".digits input")];
   const letter = (card) => card.dataset.letter;
@@ -21,6 +21,7 @@
   const framed = () => desk().querySelector(".pane.on") || cards()[0];
   const cardOf = (chip) => cards()[Number(chip.dataset.chip)];
 
+  const chips = new WeakMap(); // the letter of each card in the list
   let drag = null; // {chip, id, x, y, moved}
   let dragged = false; // the click that ends a drag means nothing
 
@@ -84,8 +85,7 @@
   }
 
   function chipOf(card) {
-    const found = desk().querySelector(`.chip[data-chip="${card.dataset.card}"]`);
-    if (found) return found;
+    if (chips.has(card)) return chips.get(card);
     const chip = document.createElement("button");
     chip.type = "button";
     chip.className = "chip";
@@ -95,6 +95,7 @@
     name.className = "let";
     name.textContent = letter(card);
     chip.append(grip(), name);
+    chips.set(card, chip);
     return chip;
   }
 
@@ -244,7 +245,7 @@
   /* a digit that is pressed again is taken out: a radio button alone cannot do that */
   let before = 0;
   document.addEventListener("pointerdown", (event) => {
-    const card = desk() && event.target.closest(".pane");
+    const card = event.target.closest(".rank > .pane");
     if (card) before = rank(card);
   }, true);
   document.addEventListener("click", (event) => {
@@ -262,7 +263,7 @@
   document.addEventListener("focusin", (event) => {
     if (!desk()) return;
     const chip = event.target.closest(".chip");
-    frame(chip ? cardOf(chip) : event.target.closest(".cards > .pane"), false);
+    frame(chip ? cardOf(chip) : event.target.closest(".rank > .pane"), false);
   });
 
   const keys = {

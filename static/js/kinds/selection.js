@@ -4,15 +4,15 @@
 (() => {
   const { palate } = window;
   const byId = (id) => document.getElementById(id);
-  const desk = () => document.querySelector("#desk.kind-selection");
-  const boxes = () => [...desk().querySelectorAll(".fit input")];
-  const none = () => desk().querySelector('input[name="none"]');
+  const none = () => document.querySelector("#desk .none input");
+  const boxes = () => [...document.querySelectorAll("#desk .fit input")];
+  const list = () => document.querySelector("#desk .aside > fieldset");
   const chosen = () => boxes().filter((box) => box.checked).length;
 
   function draw() {
     const count = chosen();
     byId("chosen").textContent = none().checked ? "none fits" : `${count} of ${boxes().length} chosen`;
-    if (count || none().checked) desk().querySelector(".aside > fieldset").classList.remove("missing");
+    if (count || none().checked) list().classList.remove("missing");
   }
 
   function toggle(number) {
@@ -40,7 +40,7 @@
 
   /* ahead of desk.js, which keeps the fields as they are then */
   document.addEventListener("change", (event) => {
-    if (!desk()) return;
+    if (!none()) return;
     if (event.target === none() && none().checked) for (const box of boxes()) box.checked = false;
     else if (event.target.closest(".fit") && event.target.checked) none().checked = false;
     else if (!event.target.closest(".fit, .none")) return;
@@ -49,7 +49,7 @@
 
   function missing() {
     if (chosen() || none().checked) return "";
-    desk().querySelector(".aside > fieldset").classList.add("missing");
+    list().classList.add("missing");
     return "Choose first: digits choose what fits, 0 says that none does.";
   }
 
