@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accounts.models import Project
+from accounts.models import Project, User
 from annotate.agreement import Level
 from annotate.answer_columns import NONE, SHARED, Answers, valued
 from annotate.models import Feedback
@@ -92,11 +92,11 @@ def sides(answers: Answers) -> tuple[Ratings, Ratings]:
     )  # fmt: skip
 
 
-def ratings_of(project: Project, answers: Answers) -> dict[Measure, Ratings]:
-    """Every measure that the project's answers hold, the two of comparisons first."""
+def ratings_of(project: Project, answers: Answers, *, around: User | None = None) -> dict[Measure, Ratings]:
+    """Every measure that the answers hold, the two of comparisons first. `around`: as in read_answers."""
     better, strength = sides(answers)
     found: dict[Measure, Ratings] = defaultdict(Ratings)
-    rows = valued(project, set(READERS) - {"pairwise"}).values_list(
+    rows = valued(project, set(READERS) - {"pairwise"}, around=around).values_list(
         "task_id", "step", "annotator_id", "task__lang", "origin", "kind", "value", "order"
     )
     for task, step, rater, lang, origin, kind, value, order in rows.iterator(chunk_size=20_000):
@@ -110,6 +110,17 @@ def ratings_of(project: Project, answers: Answers) -> dict[Measure, Ratings]:
             one.simulated.append(simulated)  # type: ignore[union-attr]
     given = {BETTER: better, STRENGTH: strength} if len(better.unit) else {}
     return given | {measure: found[measure].settled() for measure in sorted(found)}
+
+
+def main_measure(ratings: Mapping[Measure, Ratings], *, simulated: bool) -> Measure | None:
+    """What to speak of: which answer is better, where that is shared; else what most shared items are behind."""
+    units = {
+        one: int((np.bincount(table.unit) >= 2).sum()) if (table := given.table(simulated=simulated)).unit.size else 0
+        for one, given in ratings.items()
+    }
+    if units.get(BETTER):
+        return BETTER
+    return max(units, key=lambda one: units[one]) if any(units.values()) else None
 
 
 # --- A reader a kind: (value as shown, order) -> (measure, place in the item below WIDE^2, value) -------------------
@@ -138,10 +149,12 @@ def rubric(value: Mapping[str, Any], order: Sequence[int]) -> Iterator[Said]:
 
 
 def ranking(value: Mapping[str, Any], order: Sequence[int]) -> Iterator[Said]:
-    """The rank of each response, and of each two responses which is above."""
-    ranks = {position: rank for position, rank in zip(order, value.get("ranks") or (), strict=False) if rank}
+    """The rank of each response, and which of each two is above; those without a rank are below all others."""
+    given = list(value.get("ranks") or ())
+    last = 1 + sum(rank is not None for rank in given)
+    ranks = {position: last if rank is None else int(rank) for position, rank in zip(order, given, strict=False)}
     for position, rank in ranks.items():
-        yield Measure("ranking", "rank", "ordinal"), position, int(rank)
+        yield Measure("ranking", "rank", "ordinal"), position, rank
     placed = sorted(ranks)
     for i, one in enumerate(placed):
         for other in placed[i + 1 :]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from django.db.models import Case, FloatField, IntegerField, Q, QuerySet, Sum, When
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Extract, Length
 from numpy.typing import NDArray
 
@@ -77,12 +78,9 @@ def finished(project: Project) -> QuerySet[Feedback]:
 
 def read_answers(project: Project, *, around: User | None = None) -> Answers:
     """All of them, or those to the tasks that one person answered."""
-    rows = finished(project)
-    if around is not None:
-        mine = Feedback.current.filter(project=project, annotator=around)
-        rows = rows.filter(Q(annotator=around) | Q(task__in=mine.values("task_id")))
-    found = rows.order_by("pk").values_list(
-        "pk", "task_id", "assignment_id", "annotator_id", "step", "preference", "order__0", "right", "active_ms",
+    found = those_around(finished(project), project, around).order_by("pk").values_list(
+        "pk", "task_id", "assignment_id", "annotator_id", "step", "preference",
+        Cast(KeyTextTransform(0, "order"), IntegerField()), "right", "active_ms",
         Cast(Extract("created_at", "epoch"), FloatField()), "origin", "kind", "task__lang", "task__purpose",
     )  # fmt: skip
     columns = list(zip(*found.iterator(chunk_size=20_000), strict=True)) or [()] * 14
@@ -97,6 +95,13 @@ def read_answers(project: Project, *, around: User | None = None) -> Answers:
         kind=np.array(columns[11], dtype=np.str_), lang=np.array(columns[12], dtype=np.str_),
         purpose=np.array(columns[13], dtype=np.str_),
     )  # fmt: skip
+
+
+def those_around(rows: QuerySet[Feedback], project: Project, user: User | None) -> QuerySet[Feedback]:
+    """Of one person and of others on the same tasks; all rows without a person."""
+    if user is None:
+        return rows
+    return rows.filter(task__in=Feedback.current.filter(project=project, annotator=user).order_by().values("task_id"))
 
 
 def longer_first(project: Project, answers: Answers) -> NDArray[np.int64]:
@@ -117,7 +122,7 @@ def longer_first(project: Project, answers: Answers) -> NDArray[np.int64]:
     return np.where(answers.decided, np.sign(known), 0)
 
 
-def valued(project: Project, kinds: Iterable[str]) -> QuerySet[Feedback]:
+def valued(project: Project, kinds: Iterable[str], *, around: User | None = None) -> QuerySet[Feedback]:
     """Answers whose value says more than the column `preference`, and comparisons by several dimensions."""
-    rows = finished(project).filter(task__purpose__in=SHARED)
+    rows = those_around(finished(project), project, around).filter(task__purpose__in=SHARED)
     return rows.filter(Q(kind__in=list(kinds)) | Q(kind="pairwise", value__has_key="dimensions"))

@@ -8,7 +8,7 @@ from django.db.models import Count
 
 from accounts.models import Project
 from annotate.agreement import Estimate, Level, alpha, cohen_kappas, fleiss_kappa, raw
-from annotate.agreement_tables import BETTER, Measure, Ratings, ratings_of
+from annotate.agreement_tables import Measure, Ratings, main_measure, ratings_of
 from annotate.answer_columns import Answers, read_answers
 from annotate.intervals import Share, share
 from annotate.kept import Kept, kept
@@ -59,8 +59,8 @@ class Voice:
     simulated: bool
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...] = ()
-    pairs_of: Measure | None = None
-    """What the kappas are of."""
+    main_measure: Measure | None = None
+    """What the kappas are of, and what is spoken of first."""
     too_many: bool = False
     """Raters share more pairs of ratings than can be compared at once."""
     gold: Share = field(default_factory=lambda: share(0, 0))
@@ -68,11 +68,9 @@ class Voice:
 
     @property
     def main(self) -> Row | None:
-        """The row to speak of: which answer is better, in all languages; else what most items are behind."""
+        """The row to speak of, in all languages."""
         whole = [row for row in self.rows if not row.lang]
-        shared = [row for row in whole if row.units]
-        better = [row for row in whole if row.measure == BETTER and row.units]
-        return next(iter(better or sorted(shared, key=lambda row: -row.units) or whole), None)
+        return next((row for row in whole if row.measure == self.main_measure), next(iter(whole), None))
 
 
 @dataclass(frozen=True)
@@ -114,16 +112,15 @@ def voice(answers: Answers, ratings: Mapping[Measure, Ratings], *, simulated: bo
         rows.append(row_of(one, "", whole))
         if len(langs) > 1:
             rows += [row_of(one, lang, given.table(simulated=simulated, lang=lang)) for lang in langs]
-    found = Voice(simulated, tuple(rows))
     gold, kinds = gold_accuracy(answers)
+    main = main_measure(ratings, simulated=simulated)
     pairs: tuple[Pair, ...] = ()
     too_many = False
-    if found.main:
-        table = ratings[found.main.measure].table(simulated=simulated)
+    if main:
+        table = ratings[main].table(simulated=simulated)
         too_many = shared_pairs(table) > MOST_PAIRS
         pairs = () if too_many else kappas(table)
-    of = found.main.measure if found.main else None
-    return Voice(simulated, tuple(rows), pairs, of, too_many, gold, kinds)
+    return Voice(simulated, tuple(rows), pairs, main, too_many, gold, kinds)
 
 
 def row_of(one: Measure, lang: str, table: Table) -> Row:
