@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from accounts.models import Project
-from annotate.models import Feedback, Prompt, Task, TaskResponse
+from annotate.comparisons import comparisons
+from annotate.models import Feedback, Prompt, TaskResponse
 from registry.specs import BuildDatasetSpec
 
 CHUNK = 2_000
@@ -99,9 +100,7 @@ DROP_REASONS = {
 
 def source(project: Project, recipe: BuildDatasetSpec) -> QuerySet[Feedback]:
     """The answers that the recipe takes, in an order that does not depend on when they came."""
-    # The turns of a chat are comparisons too; the answer to the chat itself is only their list.
-    compared = Q(kind="pairwise") | Q(kind="chat", task__purpose=Task.Purpose.TURN)
-    feedback = Feedback.current.filter(compared, project=project, origin__in=recipe.origins)
+    feedback = comparisons(project).filter(origin__in=recipe.origins)
     if recipe.languages:
         feedback = feedback.filter(task__prompt__lang__in=recipe.languages)
     return feedback.select_related("task__prompt").order_by("task__prompt__key", "task_id", "pk")

@@ -9,6 +9,7 @@ from django.db.models import Case, Count, Q, QuerySet, When
 from django.urls import reverse
 
 from accounts.models import Project
+from annotate.comparisons import comparisons
 from annotate.models import Feedback, Prompt, Response
 from evaluate.battles import (
     KIND_WORDS,
@@ -137,8 +138,7 @@ def votes(pair: Pair) -> QuerySet[Any]:
     either = Q(zero__response__model__name=pair.first, one__response__model__name=pair.second) | Q(
         zero__response__model__name=pair.second, one__response__model__name=pair.first
     )
-    given = Feedback.current.filter(project=pair.project, kind="pairwise")
-    return with_responses(given).filter(either).exclude(task__prompt__in=pair.trained)
+    return with_responses(comparisons(pair.project)).filter(either).exclude(task__prompt__in=pair.trained)
 
 
 def battles_by(pair: Pair, voice: Voice) -> QuerySet[Any]:

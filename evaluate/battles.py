@@ -10,6 +10,7 @@ from django.db.models.functions import Length
 from numpy.typing import NDArray
 
 from accounts.models import Project
+from annotate.comparisons import comparisons
 from annotate.models import DatasetFeedback, Feedback
 from evaluate.models import Judgement
 from registry.models import Job, ModelVersion
@@ -121,7 +122,7 @@ def voted(project: Project, *, lengths: bool = False, same_model: bool = False) 
     same_model: also battles between two responses of one model, or of no model; they say nothing of models, but a
     lot of the voters.
     """
-    votes = with_responses(Feedback.current.filter(project=project, kind="pairwise"))
+    votes = with_responses(comparisons(project))
     if not same_model:
         votes = votes.exclude(zero__response__model=F("one__response__model")).filter(
             zero__response__model__isnull=False, one__response__model__isnull=False

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Max, Min
 
 from accounts.models import Project, User
-from annotate.demo import seed, vote
+from annotate.demo import seed, vote, workbench
 from annotate.demo.decoding import DEMO_DECODING
 from annotate.models import Feedback
 from evaluate.figures import demo_report
@@ -91,6 +91,7 @@ def run(*, say: Say, show: Callable[[Job], None]) -> Project:
 def collect(say: Say) -> Project:
     """Project, prompts, responses, tasks and the simulated votes."""
     project = seed.project()
+    workbench.make()
     model = seed.base_model(project)
     made = (seed.prompts(project), seed.responses(project, model), seed.tasks(project))
     if not Job.objects.filter(project=project, name="demo-data").exists():

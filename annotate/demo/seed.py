@@ -17,7 +17,7 @@ from registry.models import ModelVersion
 
 SLUG = "demo"
 PASSWORD = "palate-demo"
-"""Of the three demo accounts. The site listens on this machine only unless HOST says otherwise."""
+"""Of the four demo accounts. The site listens on this machine only unless HOST says otherwise."""
 BASE = "smollm2-135m"
 PREFERENCE = "concise"
 FOLDER = Path(__file__).parent
@@ -29,6 +29,7 @@ OPEN_FOR_PEOPLE = 40
 PEOPLE = (
     ("admin", "Ada Admin", Membership.Role.ADMIN),
     ("researcher", "Rosa Researcher", Membership.Role.RESEARCHER),
+    ("reviewer", "Remi Reviewer", Membership.Role.REVIEWER),
     ("annotator", "Noor Annotator", Membership.Role.ANNOTATOR),
 )
 # name, noise, position bias: a careful one, a careless one, and one who leans to what is shown first

@@ -8,7 +8,7 @@ from collections import defaultdict
 import numpy as np
 
 from accounts.models import Project
-from annotate.models import Feedback
+from annotate.comparisons import comparisons
 from evaluate.battles import KIND_WORDS, Voice
 from evaluate.benchmarks.base import Result
 from evaluate.stats import first_slot_rate, first_slot_rates
@@ -18,9 +18,7 @@ from evaluate.stats.position import FAIR
 def run(project: Project) -> list[Result]:
     sides: dict[str, list[int]] = defaultdict(list)
     raters: dict[str, list[str]] = defaultdict(list)
-    rows = Feedback.current.filter(project=project, kind="pairwise").values_list(
-        "origin", "annotator__username", "order", "preference"
-    )
+    rows = comparisons(project).values_list("origin", "annotator__username", "order", "preference")
     for origin, rater, order, preference in rows.iterator(chunk_size=10_000):
         side = int(np.sign(preference or 0))
         sides[origin].append(side if order[0] == 0 else -side)
