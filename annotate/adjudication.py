@@ -19,6 +19,7 @@ from annotate.kinds.base import LETTERS, parse_text
 from annotate.kinds.pairwise import PairwiseOptions
 from annotate.models import Assignment, Contradiction, Feedback, SentBack, Task, Verdict
 from annotate.protocols import Step, as_answer, steps_of
+from annotate.pseudonyms import pseudonym
 from annotate.queue import lock_person, lock_tasks, shown_order
 from annotate.services import Refused
 
@@ -149,17 +150,32 @@ def words_of(step: Step, value: Mapping[str, Any]) -> str:
 
 def relettered(step: Step, value: Mapping[str, Any], order: Sequence[int], shown: Sequence[int]) -> str:
     """A value given in the letters of `order`, said in those of `shown`."""
-    words = words_of(step, value)
-    if list(order) == list(shown) or set(order) != set(shown):
+    return in_letters(words_of(step, value), order, shown)
+
+
+def in_letters(words: str, order: Sequence[int], shown: Sequence[int]) -> str:
+    """Words that this program wrote in the letters of `order`, in those of `shown`."""
+    if list(order) == list(shown) or not set(order) <= set(shown):
         return words
     places = list(shown)
     letters = {LETTERS[place]: LETTERS[places.index(position)] for place, position in enumerate(order)}
     return re.sub(r"\b[A-L]\b", lambda found: letters.get(found[0], found[0]), words)
 
 
+def seen_as(order: Sequence[int], shown: Sequence[int]) -> str:
+    """Which response the rater saw where, in the letters of `shown`, and that the rater's own letters differ."""
+    letters = [LETTERS[list(shown).index(position)] for position in order]
+    if len(letters) < 2:
+        return ""
+    called = (
+        "" if list(order) == list(shown) else f", as {'A' if len(letters) == 2 else ', '.join(LETTERS[: len(letters)])}"
+    )
+    return f"saw {letters[0]} on the left{called}" if len(letters) == 2 else f"saw {', '.join(letters)}{called}"
+
+
 def rater_name(user: User) -> str:
     """What other raters and adjudicators are told of who gave an answer."""
-    return f"{'simulated' if user.is_simulated else 'rater'} {user.pk:02d}"
+    return user.display_name if user.is_simulated else pseudonym(user.pk)
 
 
 # --- Sent back ----------------------------------------------------------------------------------------------
@@ -231,6 +247,8 @@ class Given:
     gold: tuple[int, int] | None
     seconds: float
     saw: str
+    swapped: bool
+    """Whether the letters in the rater's own words are others than on this page."""
     contradictions: list[str]
     sent_back: list[SentBack] = field(default_factory=list)
     stays: str = ""
@@ -296,7 +314,6 @@ def given_by(
     assignment, author = parts[0].assignment, parts[0].annotator
     main = next((one for one in parts if one.step == step.number), None)
     steps = steps_of(assignment.task)
-    letters = [LETTERS[list(order).index(position)] for position in assignment.order]
     strength = None
     if main and main.preference is not None and step.kind.slug in {"pairwise", "rubric"}:
         strength = main.preference if order[0] == 0 else -main.preference
@@ -309,8 +326,9 @@ def given_by(
         ],
         comments=[one.comment for one in parts if one.comment], gold=gold.get(author.pk),
         seconds=sum(one.active_ms for one in parts) / 1000,
-        saw=f"saw {letters[0]} on the left" if len(letters) == 2 else f"saw {', '.join(letters)}" if letters else "",
-        contradictions=contradictions, sent_back=sent_back, stays=cannot_go_back(assignment),
+        saw=seen_as(assignment.order, order), swapped=list(assignment.order) != list(order),
+        contradictions=[in_letters(told, assignment.order, order) for told in contradictions],
+        sent_back=sent_back, stays=cannot_go_back(assignment),
     )  # fmt: skip
 
 
@@ -327,7 +345,8 @@ def reasons_for(step: Step, given: Sequence[Given], agreement: float | None, thr
 def apart(step: Step, given: Sequence[Given], agreement: float) -> str:
     count = f"{len(given)} raters"
     if step.kind.slug not in {"pairwise", "rubric"}:
-        return f"{count} agree to {agreement:.0%} on average."
+        what = "orders" if step.kind.slug == "ranking" else "choices"
+        return f"{count}, whose {what} are {agreement:.0%} alike."
     sides = [side(one.strength) for one in given]
     tally = {one: sides.count(one) for one in dict.fromkeys(sides)}
     if max(tally.values()) == 1:

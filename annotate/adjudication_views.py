@@ -129,7 +129,7 @@ def settled(request: MemberRequest, project: Project) -> HttpResponse:
         request,
         "annotate/adjudicate_settled.html",
         {
-            "project": project, "page": page, "tab": "settled",
+            "project": project, "page": page, "tab": "settled", "may_research": can_research(request.user, project),
             "rows": [(one, adjudication.words_of(compared_in(one.task), one.value)) for one in page],
             "sent_back": [(one, adjudication.rater_name(one.annotator)) for one in back.order_by("-pk")[:PAGE]],
         },

@@ -221,8 +221,11 @@ def still_waiting(task: Task, threshold: float) -> bool:
 
 
 def gold_accuracy(project: Project, annotators: Collection[int]) -> dict[int, tuple[int, int]]:
-    """{annotator: (right, of)} over known answers, for those who met any."""
-    known = Feedback.current.filter(project=project, annotator__in=annotators, right__isnull=False)
+    """{annotator: (right, of)} over known answers, for those who met any. The first answer counts: later ones may
+    know what was expected."""
+    known = Feedback.objects.filter(
+        project=project, annotator__in=annotators, right__isnull=False, supersedes=None, assignment__status="submitted"
+    )
     found: dict[int, list[bool]] = defaultdict(list)
     for annotator, right in known.values_list("annotator_id", "right"):
         found[annotator].append(bool(right))

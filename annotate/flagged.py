@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import AuditEvent, Project, User, record_audit
-from accounts.permissions import can_review, project_view
+from accounts.permissions import can_research, can_review, project_view
 from accounts.requests import MemberRequest
 from annotate.adjudication import rater_name
 from annotate.disagreement import forget
@@ -135,6 +135,7 @@ def index(request: MemberRequest, project: Project) -> HttpResponse:
         {
             "project": project, "page": page, "show_retired": show_retired, "rows": rows_of(project, list(page)),
             "waiting": waiting(project).count(), "retired": retired(project).count(), "tab": "flagged",
+            "may_research": can_research(request.user, project),
         },
     )  # fmt: skip
 

@@ -194,15 +194,20 @@ def finish(assignment: Assignment, annotator: User) -> None:
 
 
 def judge_test(project: Project, annotator: User) -> None:
-    """Keep how the qualification test went, once its last task is answered."""
+    """Keep how the qualification test went, once its last task is answered. The caller holds the person's row.
+
+    It is judged once, by the first answer to each task: whoever was told what was expected cannot undo and try again.
+    """
     rules = rules_of(project)
-    answers = Feedback.current.filter(
-        project=project, annotator=annotator, task__purpose=Task.Purpose.TEST, right__isnull=False,
+    if not rules.test_tasks or Qualification.objects.filter(project=project, user=annotator).exists():
+        return
+    answers = Feedback.objects.filter(
+        project=project, annotator=annotator, task__purpose=Task.Purpose.TEST, right__isnull=False, supersedes=None,
         assignment__status=Status.SUBMITTED,
     )  # fmt: skip
     total = Task.objects.filter(project=project, purpose=Task.Purpose.TEST, flagged=False).count()
     done = answers.values("task_id").distinct().count()
-    if not rules.test_tasks or done < min(rules.test_tasks, total):
+    if done < min(rules.test_tasks, total):
         return
     right = done - answers.filter(right=False).values("task_id").distinct().count()
     Qualification.objects.create(
