@@ -169,7 +169,8 @@ def say(steps: Sequence[Step]) -> str:
     low, high = span(steps)
     if high == 0:
         return f"Annotators see a prompt and no answers, and are asked: {steps[0].question}"
-    many = f"{low} answers" if low == high else f"{low} to {high} answers"
+    joined = "or" if high == low + 1 else "to"
+    many = f"{low} answers" if low == high else f"{low} {joined} {high} answers"
     many = "1 answer" if (low, high) == (1, 1) else many
     parts = [
         f"“{step.question}”" + ("" if step.of == "all" else f" about {OF[step.of].removesuffix(' of an earlier step')}")

@@ -23,6 +23,7 @@ from annotate.protocols import MAX_STEPS, ProtocolError, parse_steps
 def index(request: MemberRequest, project: Project) -> HttpResponse:
     rows: dict[str, dict[str, Any]] = {}
     found = Protocol.objects.filter(project=project).annotate(uses=Count("tasks")).select_related("created_by")
+    found = found.order_by("name", "-version")  # the order of the model is not kept where rows are counted
     for protocol in found:
         row = rows.setdefault(protocol.name, {"newest": protocol, "older": [], "tasks": 0, "says": says(protocol)})
         row["tasks"] += protocol.uses
