@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from accounts.models import Project, User
 from annotate.agreement import Level
 from annotate.answer_columns import NONE, SHARED, Answers, valued
-from annotate.models import Feedback
+from annotate.kinds import KINDS
+from annotate.models import Feedback, Protocol
 from annotate.reliability import Table
 
 SIDES = ("both bad", "first", "second", "tie")
@@ -96,12 +97,13 @@ def ratings_of(project: Project, answers: Answers, *, around: User | None = None
     """Every measure that the answers hold, the two of comparisons first. `around`: as in read_answers."""
     better, strength = sides(answers)
     found: dict[Measure, Ratings] = defaultdict(Ratings)
+    asked = AskedOf(project)
     rows = valued(project, set(READERS) - {"pairwise"}, around=around).values_list(
-        "task_id", "step", "annotator_id", "task__lang", "origin", "kind", "value", "order"
+        "task_id", "step", "annotator_id", "task__lang", "origin", "kind", "value", "order", "task__protocol_id"
     )
-    for task, step, rater, lang, origin, kind, value, order in rows.iterator(chunk_size=20_000):
+    for task, step, rater, lang, origin, kind, value, order, protocol in rows.iterator(chunk_size=20_000):
         simulated, base = origin == Feedback.Origin.SIMULATED, task * WIDE + step
-        for measure, place, said in READERS.get(kind, nothing)(value, order):
+        for measure, place, said in READERS[kind](value, order, asked.options(protocol, step)):
             one = found[measure]
             one.unit.append(base * WIDE**2 + place)  # type: ignore[union-attr]
             one.rater.append(rater)  # type: ignore[union-attr]
@@ -123,24 +125,32 @@ def main_measure(ratings: Mapping[Measure, Ratings], *, simulated: bool) -> Meas
     return max(units, key=lambda one: units[one]) if any(units.values()) else None
 
 
-# --- A reader a kind: (value as shown, order) -> (measure, place in the item below WIDE^2, value) -------------------
+class AskedOf:
+    """The options of the steps of a project's protocols, as they are stored."""
+
+    def __init__(self, project: Project) -> None:
+        self.steps = dict(Protocol.objects.filter(project=project).values_list("pk", "steps"))
+
+    def options(self, protocol: int | None, step: int) -> Mapping[str, Any]:
+        steps = self.steps.get(protocol, ()) if protocol else ()
+        return steps[step].get("options") or {} if step < len(steps) else {}
+
+
+# --- A reader a kind: (value as shown, order, options) -> (measure, place in the item below WIDE^2, value) ----------
 
 Said = tuple[Measure, int, Any]
-Reader = Callable[[Mapping[str, Any], Sequence[int]], Iterator[Said]]
+Options = Mapping[str, Any]
+Reader = Callable[[Mapping[str, Any], Sequence[int], Options], Iterator[Said]]
 
 
-def nothing(value: Mapping[str, Any], order: Sequence[int]) -> Iterator[Said]:
-    return iter(())
-
-
-def dimensions(value: Mapping[str, Any], order: Sequence[int]) -> Iterator[Said]:
+def dimensions(value: Mapping[str, Any], order: Sequence[int], options: Options) -> Iterator[Said]:
     """Each dimension of a comparison, -3 to 3, positive for position 0."""
     sign = 1 if order[0] == 0 else -1
     for name, strength in (value.get("dimensions") or {}).items():
         yield Measure("pairwise", name, "ordinal"), 0, sign * int(strength)
 
 
-def rubric(value: Mapping[str, Any], order: Sequence[int]) -> Iterator[Said]:
+def rubric(value: Mapping[str, Any], order: Sequence[int], options: Options) -> Iterator[Said]:
     """The level, 1 to 5, of each response in each dimension."""
     for position, levels in zip(order, value.get("ratings") or (), strict=False):
         for name, level in (levels or {}).items():
@@ -148,7 +158,7 @@ def rubric(value: Mapping[str, Any], order: Sequence[int]) -> Iterator[Said]:
                 yield Measure("rubric", name, "ordinal"), position, int(level)
 
 
-def ranking(value: Mapping[str, Any], order: Sequence[int]) -> Iterator[Said]:
+def ranking(value: Mapping[str, Any], order: Sequence[int], options: Options) -> Iterator[Said]:
     """The rank of each response, and which of each two is above; those without a rank are below all others."""
     given = list(value.get("ranks") or ())
     last = 1 + sum(rank is not None for rank in given)
@@ -162,25 +172,31 @@ def ranking(value: Mapping[str, Any], order: Sequence[int]) -> Iterator[Said]:
             yield Measure("ranking", "which of two is above", "nominal"), one * WIDE + other, above
 
 
-def selection(value: Mapping[str, Any], order: Sequence[int]) -> Iterator[Said]:
+def selection(value: Mapping[str, Any], order: Sequence[int], options: Options) -> Iterator[Said]:
     """Of each candidate whether it fits."""
     fits = set(value.get("fits") or ())
     for place, position in enumerate(order):
         yield Measure("selection", "which fit", "nominal"), position, "fits" if place in fits else "does not"
 
 
-def critique(value: Mapping[str, Any], order: Sequence[int]) -> Iterator[Said]:
-    """Of each response whether anything is marked in it, and each label that was given: how bad it is at worst.
+def critique(value: Mapping[str, Any], order: Sequence[int], options: Options) -> Iterator[Said]:
+    """Of a response whether anything is marked in it, and for each label that was offered, whether it was given.
 
     Where in the text a mark is, is not compared: two raters who mark the same mistake rarely mark the same letters.
     """
-    marks = value.get("marks") or ()
-    for place, position in enumerate(order):
-        here = [mark for mark in marks if mark.get("response", mark.get("place", 0)) == place]
-        yield Measure("critique", "anything marked", "nominal"), position, "marked" if here else "not"
-        for severity in ("minor", "major", "critical"):
-            said = "marked" if any(mark.get("severity") == severity for mark in here) else "not"
-            yield Measure("critique", f"{severity} marked", "nominal"), position, said
+    given = {str(mark.get("label", "")) for mark in value.get("marks") or ()}
+    yield Measure("critique", "anything marked", "nominal"), order[0], "marked" if given else "not"
+    for label in offered(options):
+        said = "marked" if label in given else "not"
+        yield Measure("critique", f"“{label}” marked", "nominal"), order[0], said
+
+
+def offered(options: Options) -> Sequence[str]:
+    """The labels of a step: its own, or those that a critique has unless told otherwise."""
+    if "labels" in options:
+        return [str(label) for label in options["labels"]]
+    kind = KINDS.get("critique")
+    return list(kind.options.model_fields["labels"].default) if kind else []
 
 
 READERS: dict[str, Reader] = {

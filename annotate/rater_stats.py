@@ -246,7 +246,8 @@ Tested = Callable[[Rater], tuple[float, float] | None]
 
 
 def notices(raters: Sequence[Rater], *, gold_bar: float = GOLD_BAR) -> list[Notice]:
-    """Who stands out, most surprising first. Each signal is corrected for all raters that it was looked for in."""
+    """Who stands out, most surprising first. Corrected for all raters and signals together: among fair people the
+    list stays empty 95 times in 100."""
     tests: Mapping[str, Tested] = {
         "gold": lambda one: below_bar(one.gold, gold_bar),
         "first": lambda one: side_leaning(one.first),
@@ -254,15 +255,13 @@ def notices(raters: Sequence[Rater], *, gold_bar: float = GOLD_BAR) -> list[Noti
         "agreement": lambda one: apart_from_peers(one, raters),
         "streak": lambda one: (one.streak.p, 0.0) if one.streak and one.streak.n >= ENOUGH else None,
     }
-    found = []
-    for signal, test in tests.items():
-        looked_at = [(one, said) for one in raters if (said := test(one))]
-        corrected = holm([p for _, (p, _) in looked_at])
-        found += [
-            Notice(one.user, signal, p, one, against)
-            for (one, (_, against)), p in zip(looked_at, corrected, strict=True)
-            if p < SURE
-        ]
+    looked_at = [(signal, one, said) for signal, test in tests.items() for one in raters if (said := test(one))]
+    corrected = holm([p for _, _, (p, _) in looked_at])
+    found = [
+        Notice(one.user, signal, p, one, against)
+        for (signal, one, (_, against)), p in zip(looked_at, corrected, strict=True)
+        if p < SURE
+    ]
     return sorted(found, key=lambda one: (one.p, one.user))
 
 
@@ -281,12 +280,17 @@ def side_leaning(first: Share) -> tuple[float, float] | None:
 
 
 def apart(own: Share, others: Sequence[Share]) -> tuple[float, float] | None:
-    """Held against the others and not against a half: the longer answer may well be the better one."""
-    part, n = pooled(others)
-    if own.n < ENOUGH or own.value is None or n < ENOUGH:
+    """Held against the others and not against a half: the longer answer may well be the better one.
+
+    Against the middle one of them, which one who always takes the longer answer does not move.
+    """
+    known = [one.value for one in others if one.n >= ENOUGH and one.value is not None]
+    n = sum(one.n for one in others)
+    if own.n < ENOUGH or own.value is None or not known:
         return None
-    small = abs(own.value - part / n) < MATTERS
-    return 1.0 if small else two_shares_p(own.value * own.n, own.n, part, n), part / n
+    usual = float(np.median(known))
+    small = abs(own.value - usual) < MATTERS
+    return 1.0 if small else two_shares_p(own.value * own.n, own.n, usual * n, n), usual
 
 
 def apart_from_peers(one: Rater, raters: Sequence[Rater]) -> tuple[float, float] | None:
@@ -300,7 +304,3 @@ def apart_from_peers(one: Rater, raters: Sequence[Rater]) -> tuple[float, float]
     if found is None or own.value is None:
         return None
     return 1.0 if own.value > found[1] else found[0], found[1]
-
-
-def pooled(shares: Sequence[Share]) -> tuple[float, int]:
-    return sum((one.value or 0.0) * one.n for one in shares), sum(one.n for one in shares)
