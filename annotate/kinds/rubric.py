@@ -92,13 +92,15 @@ def fields(value: Mapping[str, Any], shown: Shown) -> dict[str, str]:
 def say(value: Mapping[str, Any]) -> str:
     ratings = value.get("ratings", [])
     if len(ratings) == 1:
-        return f"{mean_of(ratings[0]):.1f} of {LEVELS} on average"
-    means = ", ".join(f"{LETTERS[place]} {mean_of(levels):.1f}" for place, levels in enumerate(ratings))
+        return f"{say_mean(ratings[0])} of {LEVELS} on average"
+    means = ", ".join(f"{LETTERS[place]} {say_mean(levels)}" for place, levels in enumerate(ratings))
     return f"{means}: {say_strength(strength_of(ratings))}" if len(ratings) == 2 else means
 
 
-def mean_of(levels: Mapping[str, int]) -> float:
-    return sum(levels.values()) / len(levels) if levels else 0.0
+def say_mean(levels: Mapping[str, int]) -> str:
+    """The mean rating with one digit, a half rounded up, as the page does it while the ratings are given."""
+    tenths = (20 * sum(levels.values()) + len(levels)) // (2 * len(levels)) if levels else 0
+    return f"{tenths // 10}.{tenths % 10}"
 
 
 def right(answer: Answer, order: Sequence[int], accept: Mapping[str, Any]) -> bool:

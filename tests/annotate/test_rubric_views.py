@@ -77,7 +77,8 @@ def test_somebody_else_was_quicker(researcher_client: Client) -> None:
 def test_a_name_that_is_taken_belongs_to_the_title(researcher_client: Client) -> None:
     researcher_client.post(f"{PAGE}new/", FORM)
     refused = researcher_client.post(f"{PAGE}new/", {**FORM, "d0-name": "Other"})
-    assert refused.status_code == 422 and "There is one called “Clear answers, version 1” already." in refused.content.decode()
+    assert refused.status_code == 422
+    assert "There is one called “Clear answers, version 1” already." in refused.content.decode()
     assert researcher_client.post(f"{PAGE}new/", {**FORM, "title": "نقية"}).status_code == 422
     assert researcher_client.post(f"{PAGE}new/", {**FORM, "title": "New"}).status_code == 302
     assert researcher_client.get(f"{PAGE}new-1/").status_code == 200

@@ -114,6 +114,7 @@ def test_what_is_right() -> None:
 
 def test_the_words_for_a_value() -> None:
     assert KIND.say(KIND.parse(FULL, shown()).value) == "A 4.5, B 3.0: A better"
+    assert KIND.say({"ratings": [{"a": 3, "b": 3, "c": 3, "d": 4}]}) == "3.3 of 5 on average"  # 3.25
     equal = {"ratings": [{"clear": 3}, {"clear": 3}]}
     assert KIND.say(equal) == "A 3.0, B 3.0: tie"
 
