@@ -1,58 +1,98 @@
-"""Prompts in, tasks out: what a researcher does before anybody can vote."""
+"""Prompts in, a line each, with their pictures, and with responses and known answers where there are some already."""
 
-import itertools
+import hashlib
 import json
-import random
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import Project, record_audit
 from accounts.permissions import can_research, project_view
 from accounts.requests import MemberRequest
-from annotate import services
-from annotate.models import Prompt, Response, Task
-from registry.models import Job
+from annotate import images
+from annotate.accepted import problem_with
+from annotate.collection import Number
+from annotate.images import ImageError
+from annotate.models import Image, Prompt, Protocol, Response, Task
+from annotate.protocols import ProtocolError, check_count
+from annotate.task_making import PLAIN, Recipe, chosen_protocol, distinct, protocols_of, sizes_of, steps_asked
+from registry.models import ModelVersion
 
 MAX_TEXT = 5_000_000
+MAX_RESPONSES = 12
 ROLES = ("system", "user", "assistant")
+IMPORTED = "imported"
+"""`Response.setting` of responses that came with their prompt."""
 
 
 class LineError(ValueError):
-    """One line that cannot be a prompt; the message says why."""
+    """One line that cannot be taken in; the message says why."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A checked line."""
+
+    number: int
+    prompt: Prompt
+    responses: Sequence[str] = ()
+    models: Sequence[str] = ()
+    """Who wrote each response; as many as responses, or none."""
+    image: str = ""
+    """sha256 or file name."""
+    image_description: str = ""
+    purpose: str = Task.Purpose.WORK
+    gold: Mapping[str, Any] | None = None
 
 
 @dataclass
 class Parsed:
-    prompts: list[Prompt] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Taken:
+    """How much was taken in."""
+
+    prompts: int
+    responses: int
+    tasks: int
+
+
+# --- Lines --------------------------------------------------------------------------------------------------
+
+
 def parse_lines(text: str, project: Project) -> Parsed:
-    """A prompt a line: plain text, or a JSON object {prompt | messages, key, lang, tags}."""
+    """A prompt a line: plain text, or a JSON object.
+
+    {prompt | messages, key, lang, tags, image, image_description, responses, models, purpose, gold}
+    """
     found, keys = Parsed(), set[str]()
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:
-            prompt = parse_line(line, project, number)
-            if prompt.key in keys:
-                raise LineError(f"the key {prompt.key} was used on an earlier line")
+            one = parse_line(line, project, number)
+            if one.prompt.key in keys:
+                raise LineError(f"the key {one.prompt.key} was used on an earlier line")
         except LineError as error:
             found.problems.append(f"Line {number}: {error}.")
         else:
-            keys.add(prompt.key)
-            found.prompts.append(prompt)
+            keys.add(one.prompt.key)
+            found.lines.append(one)
     return found
 
 
-def parse_line(line: str, project: Project, number: int) -> Prompt:
+def parse_line(line: str, project: Project, number: int) -> Line:
     if "\x00" in line:
         raise LineError("it holds a NUL character, which cannot be stored")
     row: Any = {"prompt": line.strip()}
@@ -61,6 +101,28 @@ def parse_line(line: str, project: Project, number: int) -> Prompt:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise LineError(f"it is not valid JSON: {str(error)[:120]}") from error
+    check_storable(row)
+    responses, models = parse_responses(row)
+    purpose, gold = parse_gold(row)
+    return Line(
+        number=number, prompt=parse_prompt(row, project, number), responses=responses, models=models,
+        image=text_of(row, "image", 255), image_description=text_of(row, "image_description", 4_000),
+        purpose=purpose, gold=gold,
+    )  # fmt: skip
+
+
+def check_storable(row: Any) -> None:
+    """PostgreSQL stores no NUL, and no half of a surrogate pair, which JSON can hide as escapes."""
+    try:
+        words = json.dumps(row, ensure_ascii=False)
+        words.encode()
+    except (ValueError, RecursionError) as error:
+        raise LineError("it holds half of a character (a lone surrogate), which cannot be stored") from error
+    if "\\u0000" in words.replace("\\\\", ""):
+        raise LineError("it holds a NUL character, which cannot be stored")
+
+
+def parse_prompt(row: Mapping[str, Any], project: Project, number: int) -> Prompt:
     messages = row.get("messages", [{"role": "user", "content": row.get("prompt", "")}])
     key = str(row.get("key") or f"prompt-{number:05}")
     lang, tags = row.get("lang", "en"), row.get("tags", [])
@@ -79,106 +141,244 @@ def check_messages(messages: Any) -> None:
     for turn in messages:
         if not isinstance(turn, dict) or turn.get("role") not in ROLES or not isinstance(turn.get("content"), str):
             raise LineError("every turn needs a role (system, user or assistant) and a content")
-        if "\x00" in turn["content"]:
-            raise LineError("it holds a NUL character, which cannot be stored")
     if messages[-1]["role"] != "user" or not messages[-1]["content"].strip():
         raise LineError("the last turn must be the user's and say something")
 
 
+def parse_responses(row: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    responses, models = row.get("responses", []), row.get("models", [])
+    if not isinstance(responses, list) or not all(isinstance(one, str) and one.strip() for one in responses):
+        raise LineError("responses is not a list of texts, or one of them is empty")
+    if len(responses) > MAX_RESPONSES:
+        raise LineError(f"it has {len(responses)} responses, {MAX_RESPONSES} are allowed")
+    if not isinstance(models, list) or not all(isinstance(one, str) and len(one) <= 200 for one in models):
+        raise LineError("models is not a list of names")
+    if models and len(models) != len(responses):
+        raise LineError(f"models names {len(models)} and there are {len(responses)} responses; name one for each")
+    return responses, models
+
+
+def parse_gold(row: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None]:
+    gold = row.get("gold")
+    purpose = row.get("purpose", Task.Purpose.WORK if gold is None else Task.Purpose.GOLD)
+    if purpose not in (Task.Purpose.WORK, Task.Purpose.GOLD, Task.Purpose.TEST):
+        raise LineError('purpose is "gold" or "test", or is left out')
+    if (gold is None) != (purpose == Task.Purpose.WORK):
+        raise LineError("gold and test tasks need gold, the known answer, and only they have one")
+    if gold is None:
+        return purpose, None
+    if not isinstance(gold, dict) or set(gold) - {"accept", "explanation"} or "accept" not in gold:
+        raise LineError('gold is {"accept": what counts as right, "explanation": why}')
+    return purpose, {"accept": gold["accept"], "explanation": text_of(gold, "explanation", 2_000)}
+
+
+def text_of(row: Mapping[str, Any], name: str, most: int) -> str:
+    text = row.get(name, "")
+    if not isinstance(text, str) or len(text) > most:
+        raise LineError(f"{name} is not a text of at most {most:,} characters")
+    return text.strip()
+
+
+# --- What the lines need together ---------------------------------------------------------------------------
+
+
+def task_problems(lines: Iterable[Line], recipe: Recipe | None) -> list[str]:
+    """Why a line cannot become a task, a sentence each."""
+    found = []
+    for line in lines:
+        try:
+            check_task(line, recipe)
+        except LineError as error:
+            found.append(f"Line {line.number}: {error}.")
+    return found
+
+
+def check_task(line: Line, recipe: Recipe | None) -> None:
+    if recipe is None:
+        if line.gold is not None:
+            raise LineError("it has a known answer, and no tasks are made. Choose what is asked")
+        return
+    if not line.responses:
+        if line.gold is not None:
+            raise LineError("it has a known answer and no responses")
+        return
+    kept = responses_of(line, recipe)
+    if len(kept) < len(line.responses) and line.gold is not None:
+        raise LineError("two candidates are the same or one is too short, so positions in gold would be unclear")
+    if len({one.strip() for one in kept}) < len(kept):
+        raise LineError("two of its responses are the same")
+    for step in recipe.steps:
+        try:
+            check_count(step, len(kept))
+        except ProtocolError as error:
+            raise LineError(str(error).rstrip(".")) from error
+    if line.gold is not None and (wrong := problem_with(line.gold["accept"], recipe.steps, responses=len(kept))):
+        raise LineError(f"gold: {wrong}")
+
+
+def responses_of(line: Line, recipe: Recipe) -> list[str]:
+    """What is shown: all, or for a selection those that differ."""
+    if not any(step.kind.slug == "selection" for step in recipe.steps):
+        return list(line.responses)
+    return [one.text for one in distinct([Response(text=text) for text in line.responses])]
+
+
+class Pictures:
+    """The files that came along, by name and by content."""
+
+    def __init__(self, project: Project, files: Sequence[UploadedFile]) -> None:
+        self.project = project
+        self.files: dict[str, UploadedFile] = {}
+        self.kept: dict[str, Image] = {one.sha256: one for one in Image.objects.filter(project=project)}
+        self.problems: list[str] = []
+        for file in files:
+            name = str(file.name)
+            if name in self.files:
+                self.problems.append(f"Two pictures have the name {name}. Rename one of them.")
+            self.files[name] = file
+        self.names = {digest_of(file): name for name, file in self.files.items()}
+
+    def check(self, lines: Iterable[Line]) -> list[str]:
+        named = {self.names.get(line.image, line.image) for line in lines}
+        missing = [
+            f"Line {line.number}: there is no picture {line.image}. Add the file to the form, or mend the name."
+            for line in lines
+            if line.image and line.image not in self.files | self.names | self.kept
+        ]
+        spare = [f"No line names the picture {name}. Name it, or leave it out." for name in self.files.keys() - named]
+        return [*self.problems, *missing, *sorted(spare)]
+
+    def of(self, line: Line) -> Image | None:
+        """Keep the picture of a line. Raises ImageError."""
+        if not line.image:
+            return None
+        name = self.names.get(line.image, line.image)
+        if name in self.files and name not in self.kept:
+            file = self.files[name]
+            if (file.size or 0) > images.MAX_BYTES:
+                raise ImageError(f"{name} has {(file.size or 0) / 1e6:.1f} MB, 8 MB are allowed. Scale it.")
+            file.seek(0)
+            self.kept[name] = images.keep(self.project, file.read(), name=name, description=line.image_description)
+        image = self.kept[name]
+        if line.image_description and not image.description:
+            image.description = line.image_description
+            image.save(update_fields=["description"])
+        return image
+
+
+def digest_of(file: UploadedFile) -> str:
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+@transaction.atomic
+def take_in(project: Project, lines: Sequence[Line], pictures: Pictures, recipe: Recipe | None) -> Taken:
+    """All lines or none. Raises ImageError."""
+    for line in lines:
+        line.prompt.image = pictures.of(line)
+    Prompt.objects.bulk_create([line.prompt for line in lines])
+    names = {name for line in lines for name in line.models}
+    models = {one.name: one for one in ModelVersion.objects.filter(project=project, name__in=names)}
+    made = [imported(line, models, recipe) for line in lines]
+    Response.objects.bulk_create([one for responses in made for one in responses])
+    tasks = 0
+    for line, responses in zip(lines, made, strict=True):
+        if recipe and responses:
+            recipe.create(responses, line.prompt, purpose=line.purpose, gold=line.gold)
+            tasks += 1
+    return Taken(len(lines), sum(len(responses) for responses in made), tasks)
+
+
+def imported(line: Line, models: Mapping[str, ModelVersion], recipe: Recipe | None) -> list[Response]:
+    texts = responses_of(line, recipe) if recipe else line.responses
+    found = []
+    for number, text in enumerate(texts):
+        name = line.models[line.responses.index(text)] if line.models else ""
+        found.append(
+            Response(
+                prompt=line.prompt, text=text, setting=IMPORTED, sample=number, model=models.get(name),
+                decoding={"model": name} if name and name not in models else {},
+            )
+        )  # fmt: skip
+    return found
+
+
+# --- The page -----------------------------------------------------------------------------------------------
+
+
 class PromptsForm(forms.Form):
-    text = forms.CharField(widget=forms.Textarea, max_length=MAX_TEXT, strip=False, label="Prompts")
+    text = forms.CharField(
+        widget=forms.Textarea, max_length=MAX_TEXT, strip=False,
+        error_messages={"required": "There is no prompt in the text. Write one a line."},
+    )  # fmt: skip
+    protocol = forms.CharField(required=False)
+    wanted = Number(1, 50, required=False, initial=1)
+
+    def __init__(self, *args: Any, protocols: Sequence[Protocol], **kwargs: Any) -> None:
+        self.protocols = {str(one.pk): one for one in protocols}
+        super().__init__(*args, **kwargs)
+
+    def clean_protocol(self) -> Recipe | None:
+        name = self.cleaned_data["protocol"]
+        if not name:
+            return None
+        return Recipe(protocol=None if name == PLAIN else chosen_protocol(self.protocols, name))
+
+    def recipe(self) -> Recipe | None:
+        found: Recipe | None = self.cleaned_data["protocol"]
+        return replace(found, wanted=self.cleaned_data["wanted"] or 1) if found else None
 
 
 @require_http_methods(["GET", "POST"])
 @project_view(can_research)
 def new_prompts(request: MemberRequest, project: Project) -> HttpResponseBase:
     """All lines or none: nothing is half taken in."""
-    form = PromptsForm(request.POST or None)
+    protocols = protocols_of(project)
+    form = PromptsForm(request.POST or None, protocols=protocols)
     problems: list[str] = []
     if request.method == "POST" and form.is_valid():
-        parsed = parse_lines(form.cleaned_data["text"], project)
-        problems = parsed.problems
-        known = set(project.prompts.values_list("key", flat=True))
-        problems += [f"The key {one.key} is in the project already." for one in parsed.prompts if one.key in known]
-        if not problems and parsed.prompts:
-            with transaction.atomic():
-                Prompt.objects.bulk_create(parsed.prompts)
-                record_audit(actor=request.user, action="prompts.added", project=project, count=len(parsed.prompts))
-            messages.success(request, f"{len(parsed.prompts):,} prompts are in. Let a model answer them next.")
-            return redirect("launch", slug=project.slug, kind="sample")
-        problems = problems or ["There is no prompt in the text. Write one a line."]
+        parsed, recipe = parse_lines(form.cleaned_data["text"], project), form.recipe()
+        pictures = Pictures(project, request.FILES.getlist("pictures"))
+        problems = parsed.problems + all_problems(project, parsed.lines, pictures, recipe)
+        if not problems:
+            try:
+                taken = take_in(project, parsed.lines, pictures, recipe)
+            except ImageError as error:
+                problems = [str(error)]
+            else:
+                return told(request, project, taken)
     status = 422 if problems or form.errors else 200
-    context = {"project": project, "form": form, "problems": problems[:20], "more": max(len(problems) - 20, 0)}
+    shown = [{"protocol": one, "sizes": sizes_of(steps_asked(one))} for one in protocols]
+    context = {
+        "project": project, "form": form, "problems": problems[:20], "more": max(len(problems) - 20, 0),
+        "has_pictures": bool(request.FILES), "protocols": shown,
+    }  # fmt: skip
     return render(request, "annotate/prompts_new.html", context, status=status)
 
 
-class TasksForm(forms.Form):
-    pairs = forms.IntegerField(
-        min_value=1, max_value=100, initial=3, label="Pairs a prompt", help_text="drawn from all pairs of its answers"
-    )
-    wanted = forms.IntegerField(
-        min_value=1, max_value=50, initial=1, label="Raters a pair", help_text="two or more show how far they agree"
-    )
-    against = forms.CharField(
-        required=False, label="Compare with", help_text="another sample run; empty compares the run with itself"
-    )
+def all_problems(project: Project, lines: Sequence[Line], pictures: Pictures, recipe: Recipe | None) -> list[str]:
+    """What stands against taking the lines in, beside what is wrong with a line itself."""
+    known = set(project.prompts.values_list("key", flat=True))
+    keys = [line.prompt.key for line in lines]
+    found = [f"The key {key} is in the project already." for key in keys if key in known]
+    found += pictures.check(lines) + task_problems(lines, recipe)
+    if recipe and lines and not any(line.responses for line in lines):
+        found.append("No line has responses, so no task can be made. Add responses, or choose “no tasks yet”.")
+    return found if lines else [*found, "There is no prompt in the text. Write one a line."]
 
 
-@require_http_methods(["GET", "POST"])
-@project_view(can_research)
-def new_tasks(request: MemberRequest, project: Project, name: str) -> HttpResponseBase:
-    """From the responses of a sample run to pairs for people."""
-    run = sample_run(project, name)
-    others = project.jobs.filter(kind="sample", status=Job.Status.SUCCEEDED).exclude(pk=run.pk).order_by("-pk")
-    form = TasksForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        against = form.cleaned_data["against"]
-        other = sample_run(project, against) if against else None
-        made = make_tasks(run, other, pairs=form.cleaned_data["pairs"], wanted=form.cleaned_data["wanted"])
-        if made:
-            record_audit(actor=request.user, action="tasks.made", project=project, target=run.name, count=made)
-            messages.success(request, f"{made:,} pairs wait for raters.")
-            return redirect("annotate", slug=project.slug)
-        form.add_error(None, "No new pair comes out: each prompt needs two different answers that were not paired yet.")
-    status = 422 if form.errors else 200
-    context = {"project": project, "run": run, "others": others, "form": form}
-    return render(request, "annotate/tasks_new.html", context, status=status)
-
-
-def sample_run(project: Project, name: str) -> Job:
-    return get_object_or_404(Job, project=project, name=name, kind="sample", status=Job.Status.SUCCEEDED)
-
-
-@transaction.atomic
-def make_tasks(run: Job, other: Job | None, *, pairs: int, wanted: int) -> int:
-    """New tasks of pairs that no task holds yet, the same ones however often it is asked; returns how many."""
-    # One at a time a project: two clicks would draw the same pairs.
-    Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
-    paired = {
-        frozenset(row.response_id for row in task.task_responses.all())
-        for task in Task.objects.filter(project_id=run.project_id).prefetch_related("task_responses")
+def told(request: MemberRequest, project: Project, taken: Taken) -> HttpResponseBase:
+    """Say what came of it, and go on to what is next."""
+    more: dict[str, Any] = {
+        name: count for name, count in (("responses", taken.responses), ("tasks", taken.tasks)) if count
     }
-    made = 0
-    first = answers_by_prompt(run)
-    second = answers_by_prompt(other) if other else first
-    for prompt_id, mine in first.items():
-        theirs = second.get(prompt_id, [])
-        possible = itertools.product(mine, theirs) if other else itertools.combinations(mine, 2)
-        fresh = [
-            pair
-            for pair in possible
-            if pair[0].text.strip() != pair[1].text.strip() and frozenset(one.pk for one in pair) not in paired
-        ]
-        draw = random.Random(f"{run.pk}:{prompt_id}")
-        for pair in draw.sample(fresh, min(pairs, len(fresh))):
-            shown = pair if draw.random() < 0.5 else pair[::-1]
-            services.create_task(prompt=pair[0].prompt, responses=shown, wanted=wanted)
-            made += 1
-    return made
-
-
-def answers_by_prompt(run: Job) -> dict[int, list[Response]]:
-    found: dict[int, list[Response]] = {}
-    for response in Response.objects.filter(job=run).select_related("prompt").order_by("prompt__key", "pk"):
-        found.setdefault(response.prompt_id, []).append(response)
-    return found
+    record_audit(actor=request.user, action="prompts.added", project=project, count=taken.prompts, **more)
+    if not taken.tasks:
+        with_responses = f" with {taken.responses:,} responses" if taken.responses else ""
+        messages.success(request, f"{taken.prompts:,} prompts are in{with_responses}. Let a model answer them next.")
+        return redirect("launch", slug=project.slug, kind="sample")
+    words = "1 task waits" if taken.tasks == 1 else f"{taken.tasks:,} tasks wait"
+    messages.success(request, f"{taken.prompts:,} prompts are in, and {words} for raters.")
+    return redirect("annotate", slug=project.slug)

@@ -13,6 +13,7 @@ from annotate import (
     protocol_views,
     quality_urls,
     rubric_views,
+    task_making,
     views,
     votes,
 )
@@ -46,7 +47,7 @@ urlpatterns = [
     path("p/<slug:slug>/votes/<int:pk>/", votes.vote, name="vote"),
     path("p/<slug:slug>/collection/", collection.collection, name="collection"),
     path("p/<slug:slug>/prompts/new/", prompts.new_prompts, name="prompts-new"),
-    path("p/<slug:slug>/runs/<slug:name>/tasks/", prompts.new_tasks, name="tasks-new"),
+    path("p/<slug:slug>/runs/<slug:name>/tasks/", task_making.new_tasks, name="tasks-new"),
     path("p/<slug:slug>/protocols/", protocol_views.index, name="protocols"),
     path("p/<slug:slug>/protocols/new/", protocol_views.new, name="protocol-new"),
     path("p/<slug:slug>/protocols/<slug:name>/", protocol_views.detail, name="protocol"),
