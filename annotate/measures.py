@@ -9,10 +9,10 @@ from django.db.models import Count
 from accounts.models import Project
 from annotate.agreement import Estimate, Level, alpha, cohen_kappas, fleiss_kappa, raw
 from annotate.agreement_tables import Measure, Ratings, main_measure, ratings_of
-from annotate.answer_columns import Answers, read_answers
+from annotate.answer_columns import Answers, finished, read_answers
 from annotate.intervals import Share, share
 from annotate.kept import Kept, kept
-from annotate.models import Assignment, Contradiction, Task
+from annotate.models import Assignment, Contradiction, Feedback, Task
 from annotate.reliability import Table
 
 DRAWS = 500
@@ -161,24 +161,28 @@ def gold_accuracy(answers: Answers) -> tuple[Share, tuple[tuple[str, Share], ...
     )
 
 
-def contradictions(project: Project) -> tuple[list[Rule], Share]:
-    """By rule, most often found first; and the share of finished items in which something was found."""
-    rows = Contradiction.objects.filter(project=project).order_by().values_list("rule", "resolution")
+def contradictions(project: Project, *, simulated: bool = False) -> tuple[list[Rule], Share]:
+    """By rule, most often found first; and the share of finished items in which something was found.
+
+    Of people, or of simulated raters.
+    """
+    asked = Contradiction.objects.filter(project=project, assignment__annotator__is_simulated=simulated)
+    rows = asked.order_by().values_list("rule", "resolution").annotate(n=Count("pk"))
     counts: dict[str, dict[str, int]] = {}
-    for rule, resolution, n in rows.annotate(n=Count("pk")):
+    for rule, resolution, n in rows:
         counts.setdefault(rule, {})[resolution] = n
+    if not counts:
+        return [], share(0, 0)
     Resolution = Contradiction.Resolution
     rules = [
         Rule(name, of.get(Resolution.KEPT, 0), of.get(Resolution.CHANGED, 0), of.get(Resolution.OPEN, 0))
         for name, of in counts.items()
     ]
-    if not rules:
-        return [], share(0, 0)
-    done = Assignment.objects.filter(feedback__project=project, status=Assignment.Status.SUBMITTED)
-    items = done.order_by().values("pk").distinct().count()
-    found = Contradiction.objects.filter(project=project, assignment__status=Assignment.Status.SUBMITTED)
-    touched = found.order_by().values("assignment_id").distinct().count()
-    return sorted(rules, key=lambda one: (-one.total, one.name)), share(touched, items)
+    origin = Feedback.Origin.SIMULATED if simulated else Feedback.Origin.HUMAN
+    items = finished(project).filter(origin=origin).aggregate(n=Count("assignment_id", distinct=True))["n"]
+    touched = asked.filter(assignment__status=Assignment.Status.SUBMITTED)
+    found = touched.aggregate(n=Count("assignment_id", distinct=True))["n"]
+    return sorted(rules, key=lambda one: (-one.total, one.name)), share(found, items)
 
 
 def level_words(found: Estimate) -> str:

@@ -40,7 +40,7 @@ def quality(request: MemberRequest, project: Project) -> HttpResponse:
     """?who=simulated shows simulated raters; without people's answers they are shown anyway, and it is said."""
     found = measures.voices(project)
     voice = chosen(found.value, request.GET.get("who", ""))
-    rules, touched = measures.contradictions(project)
+    rules, touched = measures.contradictions(project, simulated=bool(voice and voice.simulated))
     context: dict[str, Any] = {
         "project": project, "voice": voice, "voices": found.value, "at": found.at,
         "rules": [(RULES.get(one.name, one.name.replace("_", " ")), one) for one in rules], "touched": touched,
