@@ -5,6 +5,7 @@
      begin(form)   a task of this kind is on the desk; its fields hold the draft already
      keys          {key: function} while no text has the focus
      missing(form) a sentence when the answer is not complete, else ""
+     part()        which part of the step this is, where each has a draft of its own
      restored()    the fields were filled from a draft after begin(): draw again what depends on them
      end()         the task leaves the desk
    and calls palate.desk.changed() whenever it changes a field itself. */
@@ -18,7 +19,7 @@
   const PAUSE = 1500; // after the last change, before the draft goes to the server
   const OURS = new Set(["csrfmiddlewaretoken", "idempotency_key", "active_ms", "step", "asked"]);
 
-  let key = ""; // task and step on the desk, since begin(): "12.0"
+  let key = ""; // task and step on the desk, since begin(): "12.0"; for a chat the turn too
   let finished = ""; // the one that was answered, skipped or flagged: its draft can go
   let active = 0;
   let ticked = performance.now();
@@ -41,7 +42,7 @@
   /* is ahead of begin() for the moment in which htmx settles */
   function shown() {
     const { assignment, step, changing } = byId("desk").dataset;
-    return `${assignment}.${step}${changing === undefined ? "" : ".change"}`;
+    return [assignment, step, kind().part?.(), changing].filter((one) => one !== undefined).join(".");
   }
 
   /* ---- the answer as it is in the form: {name: text} ---- */
@@ -127,7 +128,7 @@
     if (unheard) return warn("Changed: send it again");
     if (safe) show("Kept", " on this computer", ` ${clock()}`);
     clearTimeout(saving);
-    if (!overtaken && !shown().endsWith(".change")) saving = setTimeout(saveOnServer, PAUSE);
+    if (!overtaken && byId("desk").dataset.changing === undefined) saving = setTimeout(saveOnServer, PAUSE);
   }
 
   /* so that the draft is there on another computer too; a tab that knows an older one may not overwrite it */
@@ -413,6 +414,7 @@
   document.addEventListener("keydown", onKey);
   document.addEventListener("change", (event) => {
     if (event.target.id === "together") return together(event.target.checked);
+    if (!byId("desk")?.dataset.ready) return; // a field of the last task says goodbye while it is taken away
     if (!form() || event.target.form !== form()) return;
     saveDraft();
   });

@@ -127,8 +127,6 @@
   }
 
   function go(action) {
-    // A text that still has the focus when it is swapped away reports a change, as if it were one of the next turn.
-    message()?.blur();
     byId("chat-action").value = action; // the button that ends has this name too
     palate.desk.send();
     /* what stopped it is told on the page as well as by voice */
@@ -189,46 +187,14 @@
     event.stopPropagation();
     go("continue");
   }, { capture: true });
-  /* A turn that is stored leaves its draft behind: the next turn of the same chat must not begin with it. */
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    if (!talk() || event.detail.requestConfig?.elt?.id !== "answer" || event.detail.xhr.status !== 200 || !event.detail.shouldSwap) return;
-    const { user, assignment, step } = byId("desk").dataset;
-    try {
-      localStorage.removeItem(`palate:${user}:draft:${assignment}.${step}`);
-    } catch { /* then nothing was kept */ }
-  });
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && phase() === "writing") lookSoon(0);
   });
 
-  /* ---- the bar ---- */
-  const options = () => [...form().querySelectorAll(".strength input")];
-
-  function choose(input) {
-    if (!input) return false;
-    input.checked = true;
-    input.dispatchEvent(new Event("change", { bubbles: true }));
-    const label = input.closest("label");
-    palate.desk.say(label.querySelector("span")?.textContent || label.firstChild.nextSibling.textContent);
-    return true;
-  }
-
-  /* toward the left or right of the screen: first slightly, again for stronger, back for weaker */
-  function move(toLeft) {
-    const all = options();
-    if (!all.length) return false;
-    const tie = (all.length - 1) / 2;
-    const at = all.indexOf(chosen());
-    const next = (at < 0 ? tie : at) + (toLeft === palate.desk.fromTheRight() ? 1 : -1);
-    return choose(all[Math.min(Math.max(next, 0), all.length - 1)]);
-  }
-
   palate.kinds.chat = {
+    part: () => talk()?.dataset.turn, // each turn has a draft of its own
     keys: {
-      f: () => move(true),
-      j: () => move(false),
-      x: () => choose(form().querySelector('input[value="both_bad"]')),
-      " ": () => choose(options()[3]),
+      ...palate.strength.keys,
       1: () => pickSide(0),
       2: () => pickSide(1),
       i: type,

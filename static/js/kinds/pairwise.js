@@ -1,12 +1,10 @@
-/* pairwise: the seven-point bar by keys. f and j are places on the screen, not letters. */
+/* pairwise: the bar of the dock, a small bar for each dimension moved by the same keys, and reasons to tick. */
 "use strict";
 
 (() => {
   const { palate } = window;
+  const { strength } = palate;
   const form = () => document.getElementById("answer");
-  const options = () => [...form().querySelectorAll(".strength input")];
-  const chosen = () => form().querySelector('input[name="strength"]:checked');
-  const bothBad = () => form().querySelector('input[value="both_bad"]');
   const reasons = () => [...form().elements].filter((one) => one.name.startsWith("reason-"));
 
   const axes = () => [...document.querySelectorAll("#desk [data-dimension]")];
@@ -15,27 +13,12 @@
   /* the bar that keys move: of the dimension that has the focus, else the bar in the dock */
   const focused = () => document.activeElement?.closest("#desk [data-dimension]");
 
-  function choose(input) {
-    if (!input) return;
-    input.checked = true;
+  function take(input) {
     if (focused()?.contains(input)) input.focus();
-    input.dispatchEvent(new Event("change", { bubbles: true }));
-    const label = input.closest("label");
-    palate.desk.say(input.getAttribute("aria-label") || label.querySelector("span")?.textContent || label.firstChild.nextSibling.textContent);
+    return strength.choose(input);
   }
 
-  /* toward the left or right of the screen: first slightly, again for stronger, back for weaker */
-  function move(toLeft) {
-    const axis = focused();
-    const all = axis ? stepsOf(axis) : options();
-    const tie = (all.length - 1) / 2;
-    const step = toLeft === palate.desk.fromTheRight() ? 1 : -1;
-    const at = all.indexOf(axis ? chosenOf(axis) : chosen());
-    const next = (at < 0 ? tie : at) + step;
-    choose(all[Math.min(Math.max(next, 0), all.length - 1)]);
-  }
-
-  const tie = () => choose(focused() ? stepsOf(focused())[3] : options()[3]);
+  const move = (toLeft) => take(strength.neighbour(toLeft, focused() ? stepsOf(focused()) : strength.options()));
 
   /* one stop of Tab a bar: what is chosen, else the tie */
   function stops() {
@@ -61,10 +44,9 @@
     return true;
   }
 
-  function missing(answer) {
-    const bar = answer.querySelector(".strength");
-    bar.classList.toggle("missing", !chosen());
-    if (!chosen()) return "Choose first: f or j picks a side, space is a tie, x is both bad.";
+  function missing() {
+    const words = strength.missing();
+    if (words) return words;
     const open = axes().filter((axis) => !chosenOf(axis));
     for (const axis of open) axis.classList.add("missing");
     if (!open.length) return "";
@@ -73,7 +55,6 @@
   }
 
   document.addEventListener("change", (event) => {
-    if (event.target.name === "strength") form()?.querySelector(".strength")?.classList.remove("missing");
     if (event.target.closest?.("[data-dimension]")) stops();
   });
   /* from nothing chosen an arrow takes the first step, as f and j do; the browser would go from end to end */
@@ -89,12 +70,10 @@
   const keys = {
     f: () => move(true),
     j: () => move(false),
-    x: () => choose(bothBad()),
+    x: strength.keys.x,
     d: nextAxis,
-    " ": tie,
+    " ": () => take(focused() ? stepsOf(focused())[3] : strength.options()[3]),
   };
   for (let digit = 1; digit <= 9; digit += 1) keys[digit] = () => tick(digit);
-  /* chat and adjudication have the same bar */
-  palate.strength = { keys, missing, move, chosen, choose };
   palate.kinds.pairwise = { begin: stops, restored: stops, keys, missing };
 })();
