@@ -102,16 +102,14 @@
     return node;
   }
 
-  function wrap(node, name, classes) {
-    const around = document.createElement(name);
-    around.className = classes;
+  function wrap(node, name, className) {
+    const around = Object.assign(document.createElement(name), { className });
     around.append(node);
     return around;
   }
 
   function figure(index) {
-    const link = document.createElement("a");
-    link.href = `#critique-mark-${index + 1}`;
+    const link = Object.assign(document.createElement("a"), { href: `#critique-mark-${index + 1}` });
     link.tabIndex = -1; // its digit leads there
     link.textContent = index + 1;
     link.ariaLabel = `Mark ${index + 1}, ${marks[index].label}`;
@@ -122,7 +120,7 @@
   function drawList() {
     byId("critique-list").replaceChildren(...marks.map(item));
     const critical = marks.filter((mark) => mark.severity === "critical").length;
-    byId("critique-count").textContent = marks.length ? `${marks.length}${critical ? `, ${critical} critical` : ""}` : "";
+    byId("critique-count").textContent = [marks.length || "", critical ? `${critical} critical` : ""].filter(Boolean).join(", ");
     hint();
   }
 
@@ -170,7 +168,9 @@
   }
 
   function hideBar() {
-    if (byId("critique-bar")?.matches(":popover-open")) byId("critique-bar").hidePopover();
+    const bar = byId("critique-bar");
+    if (bar?.matches(":popover-open")) bar.hidePopover();
+    bar?.removeAttribute("style"); // htmx would copy it to the next one, and the policy refuses that
   }
 
   const isPraise = (label) => Boolean(label && "praise" in labelled(label).dataset);
@@ -383,6 +383,7 @@
     marks[Number(row.dataset.mark)].comment = event.target.value;
     store();
   });
+  document.addEventListener("htmx:beforeSwap", hideBar);
   for (const event of ["scroll", "resize"]) window.addEventListener(event, place, { capture: true, passive: true });
 
   function missing(form) {
