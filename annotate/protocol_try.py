@@ -49,6 +49,8 @@ def desk(request: MemberRequest, project: Project, name: str, version: int) -> H
         return finished(request, project, protocol, "This protocol cannot be tried here: it needs answers of a model.")
     state: dict[str, Any] = {key: number(request.GET.get(key, "")) for key in ("step", "best", "worst")}
     state["step"] = min(state["step"] or 0, len(steps) - 1)
+    if request.GET.get("act") == "draft":
+        return HttpResponse(status=204)
     if "act" in request.GET:  # undo, skip and flag of the desk lead back to the first step
         return show(request, project, protocol, steps, {"step": 0, "best": None, "worst": None})
     if request.method == "GET":
