@@ -371,9 +371,7 @@ def all_problems(project: Project, lines: Sequence[Line], pictures: Pictures, re
 
 def told(request: MemberRequest, project: Project, taken: Taken) -> HttpResponseBase:
     """Say what came of it, and go on to what is next."""
-    more: dict[str, Any] = {
-        name: count for name, count in (("responses", taken.responses), ("tasks", taken.tasks)) if count
-    }
+    more: Any = {name: count for name, count in (("responses", taken.responses), ("tasks", taken.tasks)) if count}
     record_audit(actor=request.user, action="prompts.added", project=project, count=taken.prompts, **more)
     if not taken.tasks:
         with_responses = f" with {taken.responses:,} responses" if taken.responses else ""

@@ -27,7 +27,7 @@ DRAWN_FROM = 2_000
 """Where a prompt's responses make more sets than this, so many are drawn and the items taken from those."""
 SHORTEST_CANDIDATE = 3
 """Characters. Shorter candidates of a selection are left out, as in ILLUME (arXiv 2208.08241)."""
-USUAL_SIZE = {"ranking": 4, "selection": 5}
+USUAL_SIZE = {"rubric": 2, "ranking": 4, "selection": 5}
 PLAIN = "pairwise"
 
 
@@ -283,13 +283,18 @@ def new_tasks(request: MemberRequest, project: Project, name: str) -> HttpRespon
             messages.success(request, f"{made:,} {made_of(recipe, made)} for raters.")
             return redirect("annotate", slug=project.slug)
         form.add_error(None, nothing_new(recipe))
-    shown = [
-        {"protocol": one, "sizes": sizes_of(steps_asked(one)), "usual": usual_size(steps_asked(one))}
-        for one in protocols
-    ]
+    shown = [offered(one) for one in protocols]
     context = {"project": project, "run": run, "others": others, "form": form, "protocols": shown,
                "skills": skills_of(project)}  # fmt: skip
     return render(request, "annotate/tasks_new.html", context, status=422 if form.errors else 200)
+
+
+def offered(protocol: Protocol) -> dict[str, Any]:
+    """A protocol as the page offers it."""
+    steps = steps_asked(protocol)
+    asks = [step.kind.title if step.of == "all" else f"{step.kind.title} of the {step.of}" for step in steps]
+    return {"protocol": protocol, "asks": ", then ".join([asks[0], *(one.lower() for one in asks[1:])]),
+            "sizes": sizes_of(steps), "usual": usual_size(steps)}  # fmt: skip
 
 
 def made_of(recipe: Recipe, made: int) -> str:

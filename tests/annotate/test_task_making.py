@@ -194,6 +194,8 @@ def test_sizes() -> None:
 
     assert sizes({"kind": "pairwise"}) == (2, 2, 2)
     assert sizes({"kind": "ranking"}) == (2, 9, 4)
+    assert sizes({"kind": "rubric"}) == (1, 2, 2)
+    assert sizes({"kind": "critique"}) == (1, 1, 1)
     assert sizes({"kind": "selection"}) == (1, 12, 5)
     assert sizes({"kind": "ranking"}, {"kind": "rubric", "of": "winner"}) == (2, 9, 4)
     assert sizes({"kind": "pairwise"}, {"kind": "selection"}) == (2, 2, 2)
