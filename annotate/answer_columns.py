@@ -35,7 +35,7 @@ class Answers:
     first: NDArray[np.int64]
     """The position that was shown first."""
     right: NDArray[np.int64]
-    """1, 0, or NONE where no answer is known."""
+    """1, 0, or NONE where no answer is known; of the first answer, where it was changed since."""
     active_ms: NDArray[np.int64]
     at: NDArray[np.float64]
     """Seconds since 1970."""
@@ -88,13 +88,29 @@ def read_answers(project: Project, *, around: User | None = None) -> Answers:
     def whole(i: int) -> NDArray[np.int64]:
         return np.array([NONE if value is None else value for value in columns[i]], dtype=np.int64)
 
-    return Answers(
+    answers = Answers(
         pk=whole(0), task=whole(1), item=whole(2), rater=whole(3), step=whole(4), preference=whole(5), first=whole(6),
         right=whole(7), active_ms=whole(8), at=np.array(columns[9], dtype=float),
         simulated=np.array([origin == Feedback.Origin.SIMULATED for origin in columns[10]], dtype=bool),
         kind=np.array(columns[11], dtype=np.str_), lang=np.array(columns[12], dtype=np.str_),
         purpose=np.array(columns[13], dtype=np.str_),
     )  # fmt: skip
+    return replace(answers, right=first_right(project, answers))
+
+
+def first_right(project: Project, answers: Answers) -> NDArray[np.int64]:
+    """The column `right` by the first answer to each step: a second one may come from whoever was told the answer."""
+    changed = Feedback.objects.filter(
+        project=project, right__isnull=False, supersedes=None, superseded_by__isnull=False
+    )  # fmt: skip
+    first = {
+        (item, step): int(bool(right)) for item, step, right in changed.values_list("assignment_id", "step", "right")
+    }
+    right = answers.right.copy()
+    if first:
+        for i in np.flatnonzero(np.isin(answers.item, [item for item, _ in first])).tolist():
+            right[i] = first.get((int(answers.item[i]), int(answers.step[i])), int(right[i]))
+    return right
 
 
 def those_around(rows: QuerySet[Feedback], project: Project, user: User | None) -> QuerySet[Feedback]:

@@ -64,9 +64,10 @@ def counted(project: Project, name: str, compute: Callable[[], T]) -> T:
 def is_large(project: Project) -> bool:
     """Whether the project has LARGE tasks. Looks at no more of them than that; a large one stays large for an hour."""
     key = f"large:{project.pk}"
-    if cache.get(key):
-        return True
-    large = Task.objects.filter(project=project).order_by()[LARGE : LARGE + 1].values("project_id").exists()
-    if large:
-        cache.set(key, True, KEPT_FOR)
-    return large
+    known: bool | None = cache.get(key)
+    if known is None:
+        rows = Task.objects.filter(project=project).order_by()
+        known = rows[LARGE : LARGE + 1].values("project_id").exists()
+        # A small one that grows is counted in full a minute longer, which is slow and not wrong.
+        cache.set(key, known, KEPT_FOR if known else STALE.total_seconds())
+    return known

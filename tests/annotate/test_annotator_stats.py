@@ -1,6 +1,7 @@
 """Figures of raters: against naive definitions, and planted habits are found while fair people are left alone."""
 
 import itertools
+import uuid
 from collections import Counter
 
 import numpy as np
@@ -167,6 +168,20 @@ def test_gold_counts_for_accuracy_and_for_nothing_else(project: Project) -> None
     assert best.agreement.n == best.first.n == 0
     assert best.streak is None
     assert [one.user for one in notices(people.raters) if one.signal == "gold"] == [users[1].pk]
+
+
+def test_a_gold_task_is_judged_by_the_first_answer(project: Project) -> None:
+    [user] = crowd.make_people(project, 1)
+    gold = crowd.make_tasks(project, 2, purpose="gold", gold={"accept": {"side": 0}})
+    first, other = crowd.answer(project, gold, [(user, lambda *_: -1)], overlap=1)
+    Feedback.objects.filter(pk=first.pk).update(withdrawn_at=first.created_at)
+    again = Feedback.objects.get(pk=first.pk)
+    again.pk, again.right, again.preference, again.supersedes = None, True, 2, first
+    again.idempotency_key, again.withdrawn_at = uuid.uuid4(), None
+    again.save()
+    answers = read_answers(project)
+    assert sorted(answers.pk.tolist()) == sorted([other.pk, again.pk])
+    assert answers.right.tolist() == [0, 0]
 
 
 def test_under_twenty_answers_nobody_stands_out(project: Project) -> None:
