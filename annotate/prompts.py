@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -347,6 +347,10 @@ def new_prompts(request: MemberRequest, project: Project) -> HttpResponseBase:
                 taken = take_in(project, parsed.lines, pictures, recipe)
             except ImageError as error:
                 problems = [str(error)]
+            except IntegrityError:  # a second click, or somebody else, between our look and our insert
+                problems = [
+                    "The same keys were added a moment ago. Look whether they are in, then mend and send again."
+                ]
             else:
                 return told(request, project, taken)
     status = 422 if problems or form.errors else 200

@@ -352,6 +352,17 @@ def test_what_can_be_accepted(kinds: tuple[str, ...], accept: dict[str, Any], wo
     assert words in found if words else not found
 
 
+def test_a_second_click_is_told_so(
+    project: Project, researcher_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_prompt(project, "one")
+    monkeypatch.setattr("annotate.prompts.all_problems", lambda *values: [])  # it looked before the first one committed
+    answer = add(researcher_client, {"prompt": "One?", "key": "one"}, {"prompt": "Two?", "key": "two"})
+    assert answer.status_code == 422
+    assert "added a moment ago" in answer.content.decode()
+    assert Prompt.objects.count() == 1
+
+
 def test_pictures_come_with_their_prompts(project: Project, researcher_client: Client, home: Path) -> None:
     red = picture("cat.png")
     add(
