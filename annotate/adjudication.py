@@ -162,15 +162,17 @@ def in_letters(words: str, order: Sequence[int], shown: Sequence[int]) -> str:
     return re.sub(r"\b[A-L]\b", lambda found: letters.get(found[0], found[0]), words)
 
 
-def seen_as(order: Sequence[int], shown: Sequence[int]) -> str:
-    """Which response the rater saw where, in the letters of `shown`, and that the rater's own letters differ."""
+def seen_as(order: Sequence[int], shown: Sequence[int]) -> tuple[str, str]:
+    """What the rater saw where, and what the rater's own letters mean, both in the letters of `shown`."""
     letters = [LETTERS[list(shown).index(position)] for position in order]
     if len(letters) < 2:
-        return ""
-    called = (
-        "" if list(order) == list(shown) else f", as {'A' if len(letters) == 2 else ', '.join(LETTERS[: len(letters)])}"
-    )
-    return f"saw {letters[0]} on the left{called}" if len(letters) == 2 else f"saw {', '.join(letters)}{called}"
+        return "", ""
+    saw = f"saw {letters[0]} on the left" if len(letters) == 2 else f"saw {', '.join(letters)}"
+    if list(order) == list(shown):
+        return saw, ""
+    if len(letters) == 2:
+        return saw, "their A is B here"
+    return saw, f"their {', '.join(LETTERS[: len(letters)])} are {', '.join(letters)} here"
 
 
 def rater_name(user: User) -> str:
@@ -247,8 +249,8 @@ class Given:
     gold: tuple[int, int] | None
     seconds: float
     saw: str
-    swapped: bool
-    """Whether the letters in the rater's own words are others than on this page."""
+    letters: str
+    """What the letters in the rater's own words mean, where they are others than on this page."""
     contradictions: list[str]
     sent_back: list[SentBack] = field(default_factory=list)
     stays: str = ""
@@ -314,6 +316,7 @@ def given_by(
     assignment, author = parts[0].assignment, parts[0].annotator
     main = next((one for one in parts if one.step == step.number), None)
     steps = steps_of(assignment.task)
+    saw, letters = seen_as(assignment.order, order)
     strength = None
     if main and main.preference is not None and step.kind.slug in {"pairwise", "rubric"}:
         strength = main.preference if order[0] == 0 else -main.preference
@@ -326,7 +329,7 @@ def given_by(
         ],
         comments=[one.comment for one in parts if one.comment], gold=gold.get(author.pk),
         seconds=sum(one.active_ms for one in parts) / 1000,
-        saw=seen_as(assignment.order, order), swapped=list(assignment.order) != list(order),
+        saw=saw, letters=letters,
         contradictions=[in_letters(told, assignment.order, order) for told in contradictions],
         sent_back=sent_back, stays=cannot_go_back(assignment),
     )  # fmt: skip
@@ -338,7 +341,8 @@ def reasons_for(step: Step, given: Sequence[Given], agreement: float | None, thr
     if agreement is not None and agreement < threshold:
         found.append(apart(step, [one for one in given if one.feedback], agreement))
     for one in given:
-        found += [f"{one.rater} was told: “{told}” The answer was meant so." for told in one.contradictions]
+        if one.contradictions:
+            found.append(f"{one.rater} was asked about a contradiction, and stands by it.")
     return found
 
 

@@ -128,15 +128,14 @@ def in_order(project: Project) -> list[tuple[float, bool, int]]:
     Items that are here for a kept contradiction alone come with the agreement of their raters, or 1 if it has none.
     """
     threshold = rules_of(project).settle_below
-    agreements = by_side(project, threshold) | {
-        pk: found for pk, found in by_value(project).items() if found < threshold
-    }
-    for pk in settled_or_away(project, agreements):
-        del agreements[pk]
+    found = by_side(project, threshold)
+    others = {pk: agreement for pk, agreement in by_value(project).items() if agreement < threshold}
     for pk in contradicting(project):
-        agreements.setdefault(pk, 1.0)
-    safety = set(about_safety(project, agreements))
-    return sorted((agreement, pk not in safety, pk) for pk, agreement in agreements.items())
+        if pk not in found:
+            others.setdefault(pk, 1.0)
+    away, safety = settled_or_away(project, others), set(about_safety(project, others))
+    found |= {pk: (agreement, pk in safety) for pk, agreement in others.items() if pk not in away}
+    return sorted((agreement, not safe, pk) for pk, (agreement, safe) in found.items())
 
 
 BY_SIDE_SQL = """
@@ -155,15 +154,26 @@ WITH step AS (
            AS agreement
     FROM step ORDER BY task_id, step
 )
-SELECT task_id, agreement FROM compared JOIN annotate_task task ON task.id = task_id
+SELECT task_id, agreement,
+       EXISTS (SELECT FROM annotate_prompt WHERE id = task.prompt_id AND tags @> jsonb_build_array(%(safety)s::text))
+FROM compared JOIN annotate_task task ON task.id = task_id
 WHERE agreement < %(threshold)s AND answered >= wanted AND NOT flagged AND purpose = 'work'
+  AND NOT EXISTS (SELECT FROM annotate_verdict WHERE task_id = task.id AND withdrawn_at IS NULL)
+  AND NOT EXISTS (
+      SELECT FROM annotate_sentback JOIN annotate_assignment given ON given.id = assignment_id
+      WHERE given.task_id = task.id AND answered_at IS NULL
+  )
 """
 
 
-def by_side(project: Project, threshold: float) -> dict[int, float]:
+def by_side(project: Project, threshold: float) -> dict[int, tuple[float, bool]]:
+    """{task: (agreement, whether about safety)} of comparisons and ratings that wait."""
     with connection.cursor() as cursor:
-        cursor.execute(BY_SIDE_SQL, {"project": project.pk, "kinds": list(BY_SIDE), "threshold": threshold})
-        return dict(cursor.fetchall())
+        cursor.execute(
+            BY_SIDE_SQL,
+            {"project": project.pk, "kinds": list(BY_SIDE), "threshold": threshold, "safety": SAFETY},
+        )
+        return {pk: (agreement, safety) for pk, agreement, safety in cursor.fetchall()}
 
 
 def by_value(project: Project) -> dict[int, float]:

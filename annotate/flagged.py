@@ -37,9 +37,7 @@ SKIPS = {"unfamiliar": "does not know the subject", "broken": "the text is broke
 
 def waiting(project: Project) -> QuerySet[Task]:
     """Flagged tasks that nobody has decided on."""
-    flags = Assignment.objects.filter(task=OuterRef("pk"), flagged=True)
-    held = Q(purpose=Task.Purpose.WORK, claimed__lt=F("wanted")) & ~Exists(decisions(RETIRED))
-    return Task.objects.filter(Exists(flags) | held, project=project, flagged=True)
+    return Task.objects.filter(UNDECIDED, project=project, flagged=True)
 
 
 def number_waiting(project: Project) -> int:
@@ -49,14 +47,17 @@ def number_waiting(project: Project) -> int:
 
 def retired(project: Project) -> QuerySet[Task]:
     """Tasks that were taken out of the queue for good, and can be put back."""
-    return Task.objects.filter(
-        Exists(decisions(RETIRED)), project=project, flagged=True
-    ).exclude(pk__in=waiting(project).values("pk"))  # fmt: skip
+    return Task.objects.filter(~UNDECIDED, Exists(decisions(RETIRED)), project=project, flagged=True)
 
 
 def decisions(action: str) -> QuerySet[AuditEvent]:
     name = Concat(Value("task "), Cast(OuterRef("pk"), CharField()), output_field=CharField())
     return AuditEvent.objects.filter(project=OuterRef("project"), action=action, target=name)
+
+
+OPEN_FLAG = Exists(Assignment.objects.filter(task=OuterRef("pk"), flagged=True))
+HELD = Q(purpose=Task.Purpose.WORK, claimed__lt=F("wanted")) & ~Exists(decisions(RETIRED))
+UNDECIDED = Q(OPEN_FLAG) | HELD
 
 
 def target_of(task: Task) -> str:
@@ -127,14 +128,24 @@ def close_flags(task: Task) -> list[dict[str, Any]]:
 @project_view(can_review)
 def index(request: MemberRequest, project: Project) -> HttpResponse:
     show_retired = request.GET.get("show") == "retired"
-    tasks = (retired if show_retired else waiting)(project).select_related("prompt", "protocol").order_by("pk")
-    page = Paginator(tasks, PAGE).get_page(request.GET.get("page"))
+    # One look through the tasks, of which there may be a million; all else asks about the flagged ones alone.
+    flagged = Task.objects.filter(
+        pk__in=list(Task.objects.filter(project=project, flagged=True).values_list("pk", flat=True))
+    )
+    lists = {
+        "waiting": list(flagged.filter(UNDECIDED).order_by("pk").values_list("pk", flat=True)),
+        "retired": list(
+            flagged.filter(~UNDECIDED, Exists(decisions(RETIRED))).order_by("pk").values_list("pk", flat=True)
+        ),
+    }
+    page = Paginator(lists["retired" if show_retired else "waiting"], PAGE).get_page(request.GET.get("page"))
+    tasks = Task.objects.filter(pk__in=list(page)).select_related("prompt").order_by("pk")
     return render(
         request,
         "annotate/flagged.html",
         {
-            "project": project, "page": page, "show_retired": show_retired, "rows": rows_of(project, list(page)),
-            "waiting": waiting(project).count(), "retired": retired(project).count(), "tab": "flagged",
+            "project": project, "page": page, "show_retired": show_retired, "rows": rows_of(project, list(tasks)),
+            "waiting": len(lists["waiting"]), "retired": len(lists["retired"]), "tab": "flagged",
             "may_research": can_research(request.user, project),
         },
     )  # fmt: skip

@@ -60,7 +60,7 @@ def test_agreement_is_the_share_of_agreeing_pairs(project: Project, votes: list[
     task = disputed(project, votes)
     answers = list(Feedback.current.filter(task=task))
     assert disagreement.agreement_of("pairwise", answers) == pytest.approx(agreement)
-    assert disagreement.by_side(project, 2.0) == {task.pk: pytest.approx(agreement)}
+    assert disagreement.by_side(project, 2.0) == {task.pk: (pytest.approx(agreement), False)}
     assert queue_of(project) == ([task.pk] if agreement < 0.67 else [])
     assert disagreement.still_waiting(task, 0.67) == (agreement < 0.67)
 
@@ -459,6 +459,7 @@ def test_gold_accuracy_and_sides_are_shown(project: Project, reviewer: User) -> 
     assert (shown.gold, shown.seconds, case.given[1].gold) == ((1, 1), 52, None)
     left = "A" if known.order[0] == case.order[0] else "B"
     assert shown.saw == f"saw {left} on the left"
+    assert shown.letters == ("" if left == "A" else "their A is B here")
     assert shown.strength == (2 if case.order[0] == 0 else -2)
     assert shown.words == ("A better" if case.order[0] == 0 else "B better")
 

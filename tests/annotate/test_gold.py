@@ -276,8 +276,8 @@ def test_make_and_retire_on_the_page(project: Project, researcher_client: Client
     collect(project, gold_rate=1.0)
     assert services.next_assignment(project=project, annotator=annotator) is None
     for forged in ("", "abc", "999999", "9" * 30, "²"):
-        page = researcher_client.post(f"{PAGE}make/", {"task": forged, "purpose": "gold"}, follow=True)
-        assert "is no task of this project" in page.content.decode()
+        told = researcher_client.post(f"{PAGE}make/", {"task": forged, "purpose": "gold"}, follow=True)
+        assert "is no task of this project" in told.content.decode()
     other = answered(Project.objects.create(name="Other", slug="other"), [1, 1, 1], "o-1")
     assert researcher_client.post(f"{PAGE}{other.pk}/retire/").status_code == 404
     researcher_client.post(f"{PAGE}make/", {"task": other.pk, "purpose": "gold"})

@@ -1,6 +1,7 @@
 """Adjudication in a browser, by keyboard alone: verdicts, an answer that goes back, and the rater who gets it."""
 
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -96,9 +97,9 @@ def test_sent_back_and_sent_as_it_was(project: Project, annotator: User, reviewe
     make_task(project, protocol=protocol)
     assignment = services.next_assignment(project=project, annotator=annotator)
     assert assignment
-    for key in range(2):
+    for _ in steps:
         services.record_feedback(
-            assignment=assignment, annotator=annotator, data={"strength": "1"}, idempotency_key=f"{key:032x}"
+            assignment=assignment, annotator=annotator, data={"strength": "1"}, idempotency_key=uuid.uuid4()
         )
     SentBack.objects.create(
         assignment=assignment, project=project, annotator=annotator, reviewer=reviewer, note="Look at safety."
