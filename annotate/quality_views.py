@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from accounts.models import Project, User
@@ -17,7 +18,6 @@ from annotate.measures import ENOUGH_SHARED, Row, Voice, level_words
 from pages.charts import Chart, standalone_svg, to_csv
 from pages.charts.download import harmless
 
-PAIRS_LISTED = 30
 WHY = {
     NOTHING_SHARED: "no item has two raters yet",
     ONE_VALUE: "only one value was ever used, so whoever does not look would agree as well",
@@ -54,9 +54,9 @@ def quality(request: MemberRequest, project: Project) -> HttpResponse:
             "rows": [(row, why(row.alpha), level_words(row.alpha)) for row in voice.rows],
             "other_levels": any(len(row.alphas) > 1 for row in voice.rows),
             "agreement_chart": drawn("agreement", voice, names),
-            "kappa_chart": drawn("kappa", voice, names),
-            "pairs": [(names[one.one], names[one.other], one.kappa) for one in voice.pairs[:PAIRS_LISTED]],
-            "pairs_left_out": max(len(voice.pairs) - PAIRS_LISTED, 0),
+            "kappa_chart": quality_charts.kappa(
+                voice, names.__getitem__, href=lambda user: reverse("person", args=[project.slug, user])
+            ),
             "enough_shared": ENOUGH_SHARED,
         }
     return render(request, "annotate/quality.html", context)
