@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import Project, User
 from annotate import services
@@ -226,3 +226,37 @@ def test_a_label_bar_stays_within_the_window(project: Project, annotator: User, 
     box = page.locator("#critique-bar").bounding_box()
     assert box and box["y"] >= 0 and box["y"] + box["height"] <= 900
     expect(page.locator("#critique-text .picking")).to_be_in_viewport()
+
+
+def test_the_next_task_starts_clean(project: Project, annotator: User, sign_in: Any) -> None:
+    """Also when the bar is open as the next task comes; nothing on the console, or `sign_in` fails."""
+    make_critique(project, "p-1"), make_critique(project, "p-2", text="Another answer.")
+    page = sign_in("ann")
+    open_desk(page)
+    first = page.locator("#desk").get_attribute("data-assignment") or ""
+    press(page, "m", "1", "Enter", "Escape", "m")
+    expect(page.locator("#critique-bar")).to_be_visible()
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#desk")).not_to_have_attribute("data-assignment", first)
+    expect(page.locator("#critique-bar")).to_be_hidden()
+    expect(page.locator("#critique-list > li")).to_have_count(0)
+    press(page, "m", "2", "Enter")
+    expect(page.locator("#critique-list .quote")).to_have_text(
+        "“Another”" if "Another" in page.locator("#critique-text").inner_text() else "“Soak”"
+    )
+
+
+def test_without_script_it_is_a_form(project: Project, annotator: User, browser: Browser, sign_in: Any) -> None:
+    make_critique(project)
+    page = sign_in("ann")
+    state = page.context.storage_state()
+    plain = browser.new_context(storage_state=state, base_url=page.url.split("/p/")[0], java_script_enabled=False)
+    form = plain.new_page()
+    form.goto(DESK)
+    expect(form.locator("#critique-bar")).not_to_be_visible()
+    expect(form.get_by_text("No marks yet")).not_to_be_visible()
+    form.locator("#critique-weaknesses").fill("Too short.")
+    form.get_by_role("button", name="Send").click()
+    expect(form.get_by_role("heading", name="Nothing to do now")).to_be_visible()
+    plain.close()
+    assert Feedback.objects.get().value["weaknesses"] == "Too short."

@@ -56,7 +56,7 @@
     const number = document.createElement("b");
     number.className = "num";
     number.textContent = cost.toLocaleString("en-US");
-    return [number, ` ${cost === 1 ? "word" : "words"} changed of ${total.toLocaleString("en-US")}`];
+    return [number, ` ${cost === 1 ? "word" : "words"} changed; the draft has ${total.toLocaleString("en-US")}`];
   }
 
   function soon() {
