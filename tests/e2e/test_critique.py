@@ -34,9 +34,8 @@ def picture(page: Page, name: str) -> None:
 
 
 def open_desk(page: Page) -> None:
-    with page.expect_response("**/textwalk.js"):
-        page.goto(DESK)
-    page.wait_for_timeout(200)
+    page.goto(DESK)
+    expect(page.locator("#critique-text")).to_have_attribute("data-ready", "1")
 
 
 def press(page: Page, *keys: str) -> None:
@@ -238,7 +237,7 @@ def test_the_next_task_starts_clean(project: Project, annotator: User, sign_in: 
     expect(page.locator("#critique-bar")).to_be_visible()
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#desk")).not_to_have_attribute("data-assignment", first)
-    expect(page.locator("#desk")).to_have_attribute("data-ready", "1")
+    expect(page.locator("#critique-text")).to_have_attribute("data-ready", "1")
     expect(page.locator("#critique-bar")).to_be_hidden()
     expect(page.locator("#critique-list > li")).to_have_count(0)
     press(page, "m", "2", "Enter")

@@ -29,6 +29,8 @@ def press(page: Page, *keys: str) -> None:
 def at_step(page: Page, kind: str) -> None:
     expect(page.locator("#desk")).to_have_attribute("data-kind", kind)
     expect(page.locator("#desk")).to_have_attribute("data-ready", "1")
+    if kind == "critique":
+        expect(page.locator("#critique-text")).to_have_attribute("data-ready", "1")
     if PICTURES:
         page.wait_for_timeout(400)
         page.screenshot(path=Path(PICTURES) / f"protocol-{kind}.png")

@@ -35,12 +35,13 @@
     [pick, way, last] = [null, null, 0];
     severity = "major";
     restored();
-    if (!walk) load(paper().dataset.textwalk);
+    load(paper().dataset.textwalk);
   }
 
   async function load(address) {
     try {
       walk = await import(new URL(address, location.href));
+      if (paper()) paper().dataset.ready = "1";
     } catch {
       palate.toast("The part of this page that marks words could not be loaded. Reload the page; your draft is kept.");
     }
