@@ -247,6 +247,7 @@ class Task(models.Model):
                 name="task_open_in_lane",
             ),
             models.Index(fields=["project", "purpose"], condition=~Q(purpose="work"), name="task_known_answer"),
+            models.Index(fields=["project"], condition=Q(flagged=True), name="task_flagged"),
         ]
 
     def __str__(self) -> str:

@@ -8,11 +8,12 @@ import uuid
 from collections.abc import Collection as Several
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Project, User
@@ -53,6 +54,7 @@ __all__ = [
 MAX_ACTIVE_MS = 6 * 60 * 60 * 1000
 MAX_DRAFT = 400_000
 """Characters of a draft. An edit of a long response fits, an upload does not."""
+SENT_BACK_STAYS_OPEN = timedelta(hours=1)
 CHANGEABLE = 10
 """How many of the own last answers can be opened again."""
 Status = Assignment.Status
@@ -460,7 +462,9 @@ def revise(
 
 
 def changeable(assignment: Assignment, annotator: User) -> bool:
-    if SentBack.objects.filter(assignment=assignment, answered_at=None).exists():
+    # The first step that is sent settles an item that was sent back; its other steps may still be mended after that.
+    lately = Q(answered_at=None) | Q(answered_at__gt=timezone.now() - SENT_BACK_STAYS_OPEN)
+    if SentBack.objects.filter(lately, assignment=assignment).exists():
         return True
     return assignment.pk in last_answered(annotator, assignment.task.project_id).values_list("pk", flat=True)
 

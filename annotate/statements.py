@@ -116,7 +116,7 @@ def with_task(rows: Sequence[tuple[Any, ...]]) -> Assignment | None:
 
 
 # A person's own tasks are read from the index that holds the status too (never_the_same_item_twice). A lapsed lease
-# was never answered, so its task may come again.
+# was never answered, so its task may come again. A gold task may be the copy of one that the person has answered.
 OPEN = """
 FROM annotate_task
 WHERE annotate_task.project_id = %(project)s AND annotate_task.claimed < annotate_task.wanted
@@ -125,14 +125,22 @@ WHERE annotate_task.project_id = %(project)s AND annotate_task.claimed < annotat
   AND annotate_task.id NOT IN (
     SELECT task_id FROM annotate_assignment WHERE annotator_id = %(person)s AND status <> 'expired'
   )
-ORDER BY annotate_task.place LIMIT 1
 """
+NOT_A_COPY = """
+  AND NOT EXISTS (
+    SELECT 1 FROM annotate_assignment original
+    WHERE original.annotator_id = %(person)s AND original.status <> 'expired'
+      AND original.task_id = (annotate_task.gold->>'copy_of')::bigint
+  )
+"""
+FIRST = "ORDER BY annotate_task.place LIMIT 1"
 CLAIM = f"""
 UPDATE annotate_task SET claimed = claimed + 1
-WHERE id = (SELECT annotate_task.id {OPEN} FOR UPDATE SKIP LOCKED)
+WHERE id = (SELECT annotate_task.id {OPEN} {FIRST} FOR UPDATE SKIP LOCKED)
 RETURNING {TASK.columns}
 """
-HEAD = f"SELECT annotate_task.place {OPEN}"
+CLAIM_KNOWN = CLAIM.replace(FIRST, NOT_A_COPY + FIRST)
+HEAD = f"SELECT annotate_task.place {OPEN} {FIRST}"
 
 
 @dataclass(frozen=True)
@@ -157,7 +165,7 @@ class Wanted:
 
 def claim(wanted: Wanted) -> Task | None:
     """Take a place of the first such task that nobody is about to take; its row stays locked. Never waits."""
-    return one(TASK, CLAIM, wanted.params())
+    return one(TASK, CLAIM if wanted.purpose == Task.Purpose.WORK else CLAIM_KNOWN, wanted.params())
 
 
 def head(wanted: Wanted) -> float | None:
