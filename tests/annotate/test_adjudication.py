@@ -279,7 +279,7 @@ def test_raters_read_the_verdict_and_why(project: Project, reviewer: User, annot
     client.force_login(annotator)
     page = client.get("/p/helpful/annotate/history/").content.decode()
     assert "Both leave the dose open." in page
-    ((verdict, words, mine),) = adjudication.told_to(project, annotator)
+    ((_verdict, words, mine),) = adjudication.told_to(project, annotator)
     assert (words, mine) == ("tie", "A better" if own.order[0] == 0 else "B better")
     assert adjudication.told_to(project, outsider) == []
 

@@ -119,6 +119,9 @@ def test_releasing_a_flagged_task_does_not_touch_its_counts(project: Project, ad
     page = admin_client.get(f"/admin/annotate/task/{task.pk}/change/")
     assert page.status_code == 200
     Task.objects.filter(pk=task.pk).update(claimed=2, answered=1)  # while the page is open
-    admin_client.post(f"/admin/annotate/task/{task.pk}/change/", {"wanted": "3", "priority": "0", "criterion": "", "skill": "", "ceiling": ""})
+    admin_client.post(
+        f"/admin/annotate/task/{task.pk}/change/",
+        {"wanted": "3", "priority": "0", "criterion": "", "skill": "", "ceiling": ""},
+    )
     task.refresh_from_db()
     assert (task.flagged, task.claimed, task.answered) == (False, 2, 1)
