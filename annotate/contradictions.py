@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from annotate.kinds.base import LETTERS
+from annotate.kinds.rubric import say_mean
 
 Parts = Sequence[Mapping[str, Any]]
 """Current answers to an item in the order of the steps: {kind, value, preference, order}, values as shown."""
@@ -16,8 +17,9 @@ Rule = Callable[[Parts], str | None]
 
 
 def letter_of(position: int, parts: Parts) -> str:
-    """The letter under which the annotator saw a response first."""
-    return LETTERS[list(parts[0]["order"]).index(position)]
+    """The letter under which the annotator saw a response: from a step that showed them all."""
+    order = max((list(part["order"]) for part in parts), key=len)
+    return LETTERS[order.index(position)]
 
 
 def of_kind(parts: Parts, *kinds: str) -> list[Mapping[str, Any]]:
@@ -53,10 +55,9 @@ def both_bad_with_high_ratings(parts: Parts) -> str | None:
         return None
     for rating in of_kind(parts, "rubric"):
         for place, levels in enumerate(rating["value"].get("ratings", [])):
-            mean = sum(levels.values()) / len(levels) if levels else 0
-            if mean >= 4:
+            if levels and sum(levels.values()) >= 4 * len(levels):
                 letter = letter_of(rating["order"][place], parts)
-                return f"You called both bad, and rated {letter} {mean:.1f} of 5 on average."
+                return f"You called both bad, and rated {letter} {say_mean(levels)} of 5 on average."
     return None
 
 

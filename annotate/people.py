@@ -11,12 +11,13 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from accounts.models import Membership, Project, User
+from annotate import qualification
 from annotate.agreement_tables import Measure, main_measure, ratings_of, sides
 from annotate.answer_columns import Answers, longer_first, read_answers
 from annotate.intervals import Share, share
 from annotate.kept import Kept, kept
 from annotate.models import Assignment, Feedback, Qualification, Task
-from annotate.queue import needs_test, rules_of
+from annotate.queue import rules_of
 from annotate.rater_stats import GOLD_BAR, Rater, agreement_with_others, median_seconds, rater_stats
 
 WEEKS = 8
@@ -93,7 +94,7 @@ def failed_the_test(project: Project) -> set[int]:
 
 def may_be_let_in(project: Project, user: User, membership: Membership | None) -> bool:
     """Whether the test stands between this person and the tasks, taken or not."""
-    return membership is not None and needs_test(project, user, membership, rules_of(project))
+    return membership is not None and qualification.is_needed(project, user, membership, rules_of(project))
 
 
 # --- One person -----------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts.models import Membership, Project, User
 from accounts.permissions import membership_of
-from annotate import statements
+from annotate import qualification, statements
 from annotate.models import Assignment, Collection, Prompt, Protocol, Qualification, Response, Task, TaskResponse
 from annotate.protocols import ProtocolError, parse_steps
 from annotate.statements import Wanted
@@ -210,10 +210,14 @@ def claim(project: Project, annotator: User) -> Task | None:
     if membership and membership.paused:
         return None
     rules = rules_of(project)
-    if needs_test(project, annotator, membership, rules):
+    if qualification.is_needed(project, annotator, membership, rules):
         if Qualification.objects.filter(project=project, user=annotator).exists():
             return None  # failed: more of it would change nothing, somebody has to let them in
-        return first_of([known_answers(project, annotator, Purpose.TEST)])
+        if task := first_of([known_answers(project, annotator, Purpose.TEST)]):
+            return task
+        verdict = qualification.judge(project, annotator, rules, ended=True)
+        if verdict is None or not verdict.passed:
+            return None
     lanes = lanes_of(project, annotator, membership, rules)
     gold = None
     if gold_is_due(project, annotator, rules):
@@ -247,18 +251,10 @@ def gold_is_due(project: Project, annotator: User, rules: Collection) -> bool:
     """A draw at the project's rate, from the person and how many tasks they have had: a reload draws the same."""
     if rules.gold_rate <= 0:
         return False
-    had = Assignment.objects.filter(annotator=annotator, task__project=project).exclude(status=Status.EXPIRED).count()
+    # Of all projects: so it is counted from the index alone, however many they are.
+    had = Assignment.objects.filter(annotator=annotator).exclude(status=Status.EXPIRED).count()
     digest = hashlib.sha256(f"gold:{annotator.pk}:{project.pk}:{had}".encode()).digest()
     return int.from_bytes(digest[:8]) / 2**64 < rules.gold_rate
-
-
-def needs_test(project: Project, annotator: User, membership: Membership | None, rules: Collection) -> bool:
-    """Annotators answer the qualification test first; reviewers and above made it, or know it."""
-    if not rules.test_tasks or annotator.is_simulated:
-        return False
-    if membership is None or membership.role != Membership.Role.ANNOTATOR:
-        return False
-    return not Qualification.objects.filter(project=project, user=annotator, passed=True).exists()
 
 
 @transaction.atomic
@@ -272,12 +268,10 @@ def expire_leases(project: Project, *, limit: int = 500) -> int:
 
 def end_leases(leases: QuerySet[Assignment]) -> int:
     """End them and free their places. The caller holds the rows of the tasks, so none is being answered meanwhile."""
-    held = list(
-        leases.filter(status=Status.LEASED).order_by("pk").select_for_update().values_list("pk", "task_id", "step")
-    )
-    Assignment.objects.filter(pk__in=[pk for pk, _, _ in held]).update(status=Status.EXPIRED, step=0)
-    withdraw_parts(pk for pk, _, step in held if step)
-    free_places(task for _, task, _ in held)
+    held = list(leases.filter(status=Status.LEASED).order_by("pk").select_for_update().values_list("pk", "task_id"))
+    Assignment.objects.filter(pk__in=[pk for pk, _ in held]).update(status=Status.EXPIRED, step=0)
+    withdraw_parts(pk for pk, _ in held)
+    free_places(task for _, task in held)
     return len(held)
 
 
@@ -301,7 +295,7 @@ def why_nothing(project: Project, annotator: User) -> str:
     if membership and membership.paused:
         return "New tasks are paused for you. Ask a reviewer of the project; your answers are kept."
     rules = rules_of(project)
-    if needs_test(project, annotator, membership, rules):
+    if qualification.is_needed(project, annotator, membership, rules):
         last = Qualification.objects.filter(project=project, user=annotator).order_by("-finished_at").first()
         if last:
             return (

@@ -17,13 +17,12 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Project, User
-from annotate import contradictions, statements
+from annotate import contradictions, qualification, statements
 from annotate.kinds import Answer, AnswerError, Shown
 from annotate.models import (
     Assignment,
     Contradiction,
     Feedback,
-    Qualification,
     SentBack,
     Task,
 )
@@ -144,7 +143,7 @@ def record_feedback(
             else:
                 take_place(locked, finished=question.is_last)
                 if doubts.possible:
-                    settle(locked, doubts.asked)
+                    settle(locked, doubts)
                 feedback = store(locked, question, answer, annotator, idempotency_key, active_ms, before)
                 if question.is_last:
                     finish(locked, annotator)
@@ -192,29 +191,7 @@ def finish(assignment: Assignment, annotator: User) -> None:
     if task.ceiling is not None:
         overlap.widen(task)
     if task.purpose == Task.Purpose.TEST:
-        judge_test(task.project, annotator)
-
-
-def judge_test(project: Project, annotator: User) -> None:
-    """Keep how the qualification test went, once its last task is answered. The caller holds the person's row.
-
-    It is judged once, by the first answer to each task: whoever was told what was expected cannot undo and try again.
-    """
-    rules = rules_of(project)
-    if not rules.test_tasks or Qualification.objects.filter(project=project, user=annotator).exists():
-        return
-    answers = Feedback.objects.filter(
-        project=project, annotator=annotator, task__purpose=Task.Purpose.TEST, right__isnull=False, supersedes=None,
-        assignment__status=Status.SUBMITTED,
-    )  # fmt: skip
-    total = Task.objects.filter(project=project, purpose=Task.Purpose.TEST, flagged=False).count()
-    done = answers.values("task_id").distinct().count()
-    if done < min(rules.test_tasks, total):
-        return
-    right = done - answers.filter(right=False).values("task_id").distinct().count()
-    Qualification.objects.create(
-        project=project, user=annotator, right=right, tasks=done, passed=right >= rules.test_right
-    )
+        qualification.judge(task.project, annotator, rules_of(task.project))
 
 
 # --- Contradictions -----------------------------------------------------------------------------------------
@@ -224,8 +201,8 @@ def judge_test(project: Project, annotator: User) -> None:
 class Doubts:
     unasked: dict[str, str]
     """Contradictions of the answer that its author was not asked about yet."""
-    asked: set[str]
-    """Rules that are still broken, and were asked about."""
+    kept: set[str]
+    """Rules that are still broken although they were asked about."""
     possible: bool = True
     """Whether such an answer can contradict anything at all."""
 
@@ -242,8 +219,11 @@ def doubts_about(assignment: Assignment, question: Asked, answer: Answer, asked:
             "order": question.shown.order}  # fmt: skip
     parts.insert(sum(key < number for key in others if key != number), mine)
     found = contradictions.found_in(parts)
+    # What did not fit before this answer was asked about with the answer that brought it.
+    older = set(contradictions.found_in([part for part in parts if part is not mine]))
     known = set(Contradiction.objects.filter(assignment=assignment).values_list("rule", flat=True)) & set(asked)
-    return Doubts({rule: words for rule, words in found.items() if rule not in known}, known & set(found))
+    unasked = {rule: words for rule, words in found.items() if rule not in known and rule not in older}
+    return Doubts(unasked, set(found))
 
 
 def part_of(feedback: Feedback) -> dict[str, Any]:
@@ -260,14 +240,14 @@ def remember(assignment: Assignment, found: Mapping[str, str]) -> None:
         )  # fmt: skip
 
 
-def settle(assignment: Assignment, still_there: Several[str]) -> None:
-    """The answer came again: what still contradicts was meant, the rest was mended."""
+def settle(assignment: Assignment, doubts: Doubts) -> None:
+    """An answer is stored: of what was asked, what still contradicts was meant, the rest was mended."""
     Resolution = Contradiction.Resolution
-    now = timezone.now()
-    for one in Contradiction.objects.filter(assignment=assignment, resolution=Resolution.OPEN):
-        one.resolution = Resolution.KEPT if one.rule in still_there else Resolution.CHANGED
-        one.answered_at = now
-        one.save(update_fields=["resolution", "answered_at"])
+    for one in Contradiction.objects.filter(assignment=assignment).exclude(resolution=Resolution.CHANGED):
+        resolution = Resolution.KEPT if one.rule in doubts.kept else Resolution.CHANGED
+        if one.resolution != resolution:
+            one.resolution, one.answered_at = resolution, timezone.now()
+            one.save(update_fields=["resolution", "answered_at"])
 
 
 # --- Places and keys ----------------------------------------------------------------------------------------
@@ -342,8 +322,7 @@ def skip(*, assignment: Assignment, annotator: User, reason: str, flag: bool = F
         raise Refused("This task is already answered. Undo the answer first, then skip it.")
     if locked.status == Status.LEASED:
         free_places([locked.task_id])
-    if locked.step:
-        withdraw_parts([locked.pk])
+    withdraw_parts([locked.pk])
     if flag:
         Task.objects.filter(pk=locked.task_id).update(flagged=True)
     locked.status, locked.step, locked.flagged = Status.SKIPPED, 0, flag
@@ -359,7 +338,9 @@ def undo(*, project: Project, annotator: User) -> Assignment:
     last = Feedback.current.filter(project=project, annotator=annotator).exclude(task__purpose=Task.Purpose.TURN)
     last_answer = last.select_related("assignment").order_by("-created_at", "-pk").first()
     skips = Assignment.objects.filter(annotator=annotator, task__project=project, status=Status.SKIPPED)
-    last_skip = skips.order_by("-finished_at").first()
+    last_skip = skips.select_related("task").order_by("-finished_at").first()
+    if last_skip and last_answer and last_skip.task.claimed >= last_skip.task.wanted:
+        last_skip = None  # it went to somebody else since; the answer before it can still be taken back
     if last_answer is None and last_skip is None:
         raise Refused("There is no answer of yours to take back.")
     if last_answer is None or (last_skip and last_skip.finished_at and last_skip.finished_at > last_answer.created_at):
@@ -375,10 +356,17 @@ def undo_answer(last: Feedback, annotator: User) -> Assignment:
     changed = Feedback.objects.filter(pk=last.pk, withdrawn_at=None).update(withdrawn_at=timezone.now())
     if not changed:
         raise Refused("That answer was taken back already, perhaps in another tab.")
+    # After a change of an earlier step the steps behind it may be older, and yet they build on it.
+    behind = Feedback.objects.filter(assignment_id=last.assignment_id, step__gt=last.step, withdrawn_at=None)
+    behind.update(withdrawn_at=timezone.now())
     end_leases(Assignment.objects.filter(annotator=annotator, task_id__in=on_screen))
     assignment = Assignment.objects.select_for_update(of=("self",)).get(pk=last.assignment_id)
     if assignment.status == Status.SUBMITTED:
         Task.objects.filter(pk=last.task_id).update(answered=F("answered") - 1)
+    elif assignment.status != Status.LEASED:
+        claimed = Task.objects.filter(pk=last.task_id, claimed__lt=F("wanted")).update(claimed=F("claimed") + 1)
+        if not claimed:
+            raise Refused("The task went back to the queue and to somebody else since, so it cannot be opened again.")
     assignment.status, assignment.lease_until, assignment.finished_at = Status.LEASED, lease_end(), None
     assignment.step = last.step
     assignment.save(update_fields=["status", "lease_until", "finished_at", "step"])
@@ -431,6 +419,9 @@ def revise(
     answer = question.step.kind.parse(data, question.shown)
     try:
         with transaction.atomic():
+            lock_person(annotator)
+            on_screen = make_room(annotator, assignment.task.project_id, besides=assignment.task_id)
+            lock_tasks([assignment.task_id, *on_screen])
             locked = lock(assignment, annotator)
             before = answers_before(locked, idempotency_key)
             if seen := next((one for one in before if one.idempotency_key == idempotency_key), None):
@@ -449,10 +440,15 @@ def revise(
                 if same:
                     return old
                 if doubts.possible:
-                    settle(locked, doubts.asked)
+                    settle(locked, doubts)
                 Feedback.objects.filter(pk=old.pk).update(withdrawn_at=timezone.now())
                 feedback = store(locked, question, answer, annotator, idempotency_key, active_ms, before)
-                reopen_from(locked, first_step_that_moved(locked, question.steps, after=step))
+                moved = first_step_that_moved(locked, question.steps, after=step)
+                if moved is not None:
+                    end_leases(Assignment.objects.filter(annotator=annotator, task_id__in=on_screen))
+                    reopen_from(locked, moved)
+                elif locked.task.ceiling is not None:
+                    overlap.widen(locked.task)
     except IntegrityError as error:
         raise Refused(collision(error)) from error
     if doubts.unasked:
@@ -485,9 +481,8 @@ def first_step_that_moved(assignment: Assignment, steps: tuple[Step, ...], *, af
     return None
 
 
-def reopen_from(assignment: Assignment, step: int | None) -> None:
-    if step is None:
-        return
+def reopen_from(assignment: Assignment, step: int) -> None:
+    """Open an item again at a step. The caller holds the rows of the person, the task and the assignment."""
     parts = Feedback.objects.filter(assignment=assignment, step__gte=step, withdrawn_at=None)
     parts.update(withdrawn_at=timezone.now())
     Task.objects.filter(pk=assignment.task_id).update(answered=F("answered") - 1)
@@ -498,7 +493,9 @@ def reopen_from(assignment: Assignment, step: int | None) -> None:
 
 def sent_back_to(project: Project, annotator: User) -> SentBack | None:
     """The oldest answer that a reviewer asks this person to look at again."""
-    waiting = SentBack.objects.filter(project=project, annotator=annotator, answered_at=None)
+    waiting = SentBack.objects.filter(
+        project=project, annotator=annotator, answered_at=None, assignment__status=Status.SUBMITTED
+    )
     return waiting.select_related("assignment__task__prompt", "reviewer").order_by("created_at").first()
 
 
@@ -526,8 +523,14 @@ class DraftConflict(Exception):
 
 
 @transaction.atomic
-def save_draft(*, assignment: Assignment, annotator: User, step: int, version: int, fields: Mapping[str, str]) -> int:
-    """Keep what is chosen and typed; returns the draft's new version. Raises DraftConflict, Refused."""
+def save_draft(
+    *, assignment: Assignment, annotator: User, step: int, version: int, fields: Mapping[str, str], at: int = 0
+) -> int:
+    """Keep what is chosen and typed; returns the draft's new version. Raises DraftConflict, Refused.
+
+    `at`: when it was typed by the clock of the computer, in milliseconds since 1970; the page that comes back to it
+    shows the later of this one and of what that computer has kept itself.
+    """
     if sum(len(name) + len(text) for name, text in fields.items()) > MAX_DRAFT:
         raise Refused(f"The draft is longer than {MAX_DRAFT:,} characters and is kept on this computer only.")
     locked = Assignment.objects.select_for_update(of=("self",)).get(pk=assignment.pk, annotator=annotator)
@@ -536,9 +539,14 @@ def save_draft(*, assignment: Assignment, annotator: User, step: int, version: i
     if version != locked.draft_version:
         draft = locked.draft or {}
         raise DraftConflict(Draft(locked.draft_version, draft.get("fields", {}), draft.get("step", 0)))
-    locked.draft = {"step": step, "fields": {name: text.replace("\x00", "") for name, text in fields.items()}}
+    locked.draft = {"step": step, "at": at, "fields": {storable(name): storable(one) for name, one in fields.items()}}
     locked.draft_version += 1
     if locked.status == Status.LEASED:
         locked.lease_until = lease_end()  # whoever writes is at work
     locked.save(update_fields=["draft", "draft_version", "lease_until"])
     return locked.draft_version
+
+
+def storable(text: str) -> str:
+    """Without what PostgreSQL cannot keep: NUL, and halves of characters."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()

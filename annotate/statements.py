@@ -6,7 +6,8 @@ become ordinary model instances. Locks and their order are described in annotate
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection as Several
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -121,7 +122,7 @@ OPEN = """
 FROM annotate_task
 WHERE annotate_task.project_id = %(project)s AND annotate_task.claimed < annotate_task.wanted
   AND NOT annotate_task.flagged AND annotate_task.purpose = %(purpose)s
-  AND annotate_task.skill = ANY(%(skills)s) AND annotate_task.lang = ANY(%(languages)s)
+  AND {lanes}
   AND annotate_task.id NOT IN (
     SELECT task_id FROM annotate_assignment WHERE annotator_id = %(person)s AND status <> 'expired'
   )
@@ -141,6 +142,9 @@ RETURNING {TASK.columns}
 """
 CLAIM_KNOWN = CLAIM.replace(FIRST, NOT_A_COPY + FIRST)
 HEAD = f"SELECT annotate_task.place {OPEN} {FIRST}"
+# The queue of a project is read in its order and filtered. One lane has an index in its order; only equality uses it.
+MANY_LANES = "annotate_task.skill = ANY(%(skills)s) AND annotate_task.lang = ANY(%(languages)s)"
+ONE_LANE = "annotate_task.skill = %(skill)s AND annotate_task.lang = %(lang)s"
 
 
 @dataclass(frozen=True)
@@ -150,27 +154,32 @@ class Wanted:
     project: int
     person: int
     purpose: str
-    skills: Iterable[str]
-    languages: Iterable[str]
+    skills: Several[str]
+    languages: Several[str]
+
+    def statement(self, sql: str) -> str:
+        one_lane = len(self.skills) == len(self.languages) == 1
+        return sql.replace("{lanes}", ONE_LANE if one_lane else MANY_LANES)
 
     def params(self) -> dict[str, Any]:
+        skills, languages = list(self.skills), list(self.languages)
         return {
-            "project": self.project,
-            "person": self.person,
-            "purpose": self.purpose,
-            "skills": list(self.skills),
-            "languages": list(self.languages),
-        }
+            "project": self.project, "person": self.person, "purpose": self.purpose,
+            "skills": skills, "languages": languages, "skill": skills[0], "lang": languages[0],
+        }  # fmt: skip
 
 
 def claim(wanted: Wanted) -> Task | None:
     """Take a place of the first such task that nobody is about to take; its row stays locked. Never waits."""
-    return one(TASK, CLAIM if wanted.purpose == Task.Purpose.WORK else CLAIM_KNOWN, wanted.params())
+    if not wanted.skills or not wanted.languages:
+        return None
+    sql = CLAIM if wanted.purpose == Task.Purpose.WORK else CLAIM_KNOWN
+    return one(TASK, wanted.statement(sql), wanted.params())
 
 
 def head(wanted: Wanted) -> float | None:
     """The place of the first such task."""
-    found = fetch(HEAD, wanted.params())
+    found = fetch(wanted.statement(HEAD), wanted.params())
     return found[0][0] if found else None
 
 

@@ -20,7 +20,7 @@ from accounts.requests import MemberRequest
 from annotate import quality, queue, services, statements
 from annotate.kinds import AnswerError
 from annotate.kinds.base import LETTERS
-from annotate.models import Assignment, Feedback, SentBack, Task
+from annotate.models import Assignment, Collection, Feedback, SentBack, Task
 from annotate.protocols import said, steps_of
 from annotate.services import Asked
 
@@ -47,7 +47,7 @@ def answer(request: MemberRequest, project: Project, assignment: int) -> HttpRes
         # something fails, the answer is not stored either, and the desk sends it again with the same key.
         with transaction.atomic():
             try:
-                feedback = record(request, held)
+                record(request, held)
             except services.Contradicts as error:  # inside, so that it is kept that this was asked
                 doubts = error.found
             else:
@@ -59,8 +59,8 @@ def answer(request: MemberRequest, project: Project, assignment: int) -> HttpRes
     if doubts:
         return show(request, project, held, doubts=doubts, status=422)
     flash = ""
-    if feedback.right is not None and held.status == Assignment.Status.SUBMITTED:
-        flash = told_of_gold(held, feedback, queue.rules_of(project))
+    if held.task.gold and held.status == Assignment.Status.SUBMITTED:
+        flash = told_of_gold(held, queue.rules_of(project))
     return go_on(request, project, flash=flash, following=following)
 
 
@@ -76,12 +76,15 @@ def record(request: MemberRequest, held: Assignment) -> Feedback:
     )
 
 
-def told_of_gold(assignment: Assignment, feedback: Feedback, rules: Any) -> str:
+def told_of_gold(assignment: Assignment, rules: Collection) -> str:
     """Whether a known answer was met: always in the qualification test, among other tasks if the project says so."""
     if assignment.task.purpose != Task.Purpose.TEST and not rules.gold_feedback:
         return ""
+    judged = Feedback.current.filter(assignment=assignment, right__isnull=False).values_list("right", flat=True)
+    if not judged:
+        return ""
     why = str((assignment.task.gold or {}).get("explanation", "")).strip()
-    return f"{'That was right.' if feedback.right else 'Another answer was expected.'} {why}".strip()
+    return f"{'That was right.' if all(judged) else 'Another answer was expected.'} {why}".strip()
 
 
 @never_cache
@@ -141,12 +144,15 @@ def draft(request: MemberRequest, project: Project, assignment: int) -> HttpResp
     try:
         sent = json.loads(request.body)
         step, version, fields = int(sent["step"]), int(sent["version"]), dict(sent["fields"])
+        at = int(sent.get("at", 0))
         if not all(isinstance(text, str) for text in fields.values()):
             raise TypeError
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, AttributeError):
         return JsonResponse({"error": "A draft is {step, version, fields}, and fields are texts by name."}, status=400)
     try:
-        stored = services.save_draft(assignment=held, annotator=request.user, step=step, version=version, fields=fields)
+        stored = services.save_draft(
+            assignment=held, annotator=request.user, step=step, version=version, fields=fields, at=at
+        )
     except services.DraftConflict as error:
         newer = {"version": error.newer.version, "fields": error.newer.fields, "step": error.newer.step}
         return JsonResponse({"error": str(error), **newer}, status=409)

@@ -235,12 +235,13 @@ class Migration(migrations.Migration):
             name='lang',
             field=models.CharField(default='en', help_text="the prompt's language, copied for the queue", max_length=20),
         ),
+        # One statement: a second one would touch rows of this transaction and leave triggers waiting, and then no
+        # later ALTER TABLE of it could run.
         migrations.RunSQL(
-            'UPDATE annotate_task SET lang = annotate_prompt.lang FROM annotate_prompt'
+            'UPDATE annotate_task SET lang = annotate_prompt.lang, place = place - priority FROM annotate_prompt'
             ' WHERE annotate_prompt.id = annotate_task.prompt_id',
             migrations.RunSQL.noop,
         ),
-        migrations.RunSQL('UPDATE annotate_task SET place = place - priority', migrations.RunSQL.noop),
         migrations.AddField(
             model_name='task',
             name='parent',

@@ -32,6 +32,8 @@
   let version = 0; // of the draft on the server
   let saving = 0;
   let overtaken = false; // another tab or computer has a newer draft: this one saves no more
+  let flying = false; // a draft is on its way to the server; the next one waits for its version
+  let sent = ""; // the fields that were sent last
 
   const { palate } = window;
   const byId = (id) => document.getElementById(id);
@@ -133,30 +135,51 @@
 
   /* so that the draft is there on another computer too; a tab that knows an older one may not overwrite it */
   async function saveOnServer() {
+    if (flying) return void (saving = setTimeout(saveOnServer, PAUSE));
     const about = shown();
     const { draftUrl, step } = byId("desk").dataset;
     const headers = { "X-CSRFToken": palate.token(), "Content-Type": "application/json" };
-    const body = JSON.stringify({ step: Number(step), version, fields: fieldsNow() });
+    const fields = fieldsNow();
+    const before = sent;
+    flying = true;
+    sent = sorted(fields);
     try {
+      const body = JSON.stringify({ step: Number(step), version, fields, at: Date.now() });
       const answer = await fetch(draftUrl, { method: "POST", headers, body, credentials: "same-origin" });
       if (!form() || about !== shown() || answer.redirected) return;
-      if (answer.ok) {
-        version = (await answer.json()).version;
-        const local = read(about);
-        if (local) keep(about, { ...local, version });
-        if (!saving || !unheard) show("Draft saved", "", ` ${clock()}`);
-      } else if (answer.status === 409) {
-        overtaken = true;
-        warn("Changed elsewhere");
-        palate.toast("This task was changed in another tab or on another computer. Reload to see that draft, or send what is here.");
-      }
-    } catch { /* no connection: it is kept on this computer, and the next change tries again */ }
+      if (answer.ok) stored((await answer.json()).version, about);
+      else if (answer.status === 409) conflict(await answer.json(), before, about);
+    } catch { /* no connection: it is kept on this computer, and the next change tries again */
+    } finally {
+      flying = false;
+    }
+  }
+
+  const sorted = (fields) => JSON.stringify(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+  function stored(number, about) {
+    version = number;
+    const local = read(about);
+    if (local) keep(about, { ...local, version });
+    if (!unheard) show("Draft saved", "", ` ${clock()}`);
+  }
+
+  function conflict(newer, before, about) {
+    if ([sent, before].includes(sorted(newer.fields))) { // it is our own: only the response to it was lost
+      stored(newer.version, about);
+      saving = setTimeout(saveOnServer, 0);
+      return;
+    }
+    overtaken = true;
+    warn("Changed elsewhere");
+    palate.toast("This task was changed in another tab or on another computer too. Send what is here, or reload to see what was written last.");
   }
 
   function restore() {
     const draft = read(key);
     if (!draft?.fields) return;
-    if (!draft.pending && (draft.version || 0) < version) return forget(key); // the server has a newer one
+    // a newer one is on the server, from another computer, and was written later than ours
+    if (!draft.pending && (draft.version || 0) < version && draft.at <= Number(byId("desk").dataset.draftAt || 0)) return forget(key);
     fill(draft.fields);
     active = draft.active_ms || 0;
     if (!draft.pending) {
@@ -368,6 +391,7 @@
     wait = FIRST_WAIT;
     signedOut = unheard = overtaken = false;
     version = Number(desk.dataset.draftVersion || 0);
+    sent = "";
     const failed = byId("form-error") || byId("doubts");
     if (before === key && failed) calm();
     if (!first) {
