@@ -20,7 +20,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Project, User
-from annotate import services
+from annotate import answers, queue
 from annotate.kinds.chat import ChatOptions
 from annotate.models import Assignment, ChatEndpoint, ChatReply, Task
 from annotate.services import Refused
@@ -108,7 +108,7 @@ def endpoint_named(project: Project, name: str) -> ChatEndpoint:
 
 def hold(assignment: Assignment, annotator: User) -> Assignment:
     """The chat's row, locked and leased anew. Inside a transaction; raises Refused where it is not theirs any more."""
-    locked = services.lock(assignment, annotator)
+    locked = answers.lock(assignment, annotator)
     if locked.status == Assignment.Status.SUBMITTED:
         raise Refused("This chat was ended already, perhaps in another tab. Undo takes its end back.")
     if locked.status != Assignment.Status.LEASED:
@@ -116,7 +116,7 @@ def hold(assignment: Assignment, annotator: User) -> Assignment:
         if task.claimed >= task.wanted:
             raise Refused("This chat went back to the queue and somebody else has it now. What you picked is stored.")
         Task.objects.filter(pk=task.pk).update(claimed=F("claimed") + 1)
-    locked.status, locked.lease_until = Assignment.Status.LEASED, services.lease_end()
+    locked.status, locked.lease_until = Assignment.Status.LEASED, queue.lease_end()
     locked.save(update_fields=["status", "lease_until"])
     return locked
 

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from annotate import chat, services
+from annotate import answers, chat, drafts, queue, services
 from annotate.kinds.base import LETTERS, Answer, AnswerError
 from annotate.kinds.chat import KIND, ChatOptions, Ended, parse_message, parse_pick
 from annotate.models import Assignment, ChatReply, Feedback, Prompt, Response, Task, TaskResponse
@@ -158,12 +158,12 @@ def go_on(
             chat.begin_turn(held, messages, options)
             forget_draft(held)
     except IntegrityError as error:
-        raise Refused(services.collision(error)) from error
+        raise Refused(answers.collision(error)) from error
 
 
 def locked(assignment: Assignment, annotator: User, idempotency_key: uuid.UUID) -> Assignment | None:
     """The chat, held; None when this very form was stored already, also if the chat has ended with it."""
-    services.lock_person(annotator)
+    queue.lock_person(annotator)
     seen = Feedback.objects.filter(idempotency_key=idempotency_key).select_related("task").first()
     if seen is None:
         return chat.hold(assignment, annotator)
@@ -211,7 +211,7 @@ def store_pick(state: Chat, answer: Answer, annotator: User, key: uuid.UUID, act
     return Feedback.objects.create(
         assignment=own, project_id=own.task.project_id, task=own.task, annotator=annotator, kind=KIND.slug,
         order=state.order, value={**answer.value, "turn": state.turn}, preference=answer.preference,
-        comment=answer.comment, active_ms=min(max(active_ms, 0), services.MAX_ACTIVE_MS),
+        comment=answer.comment, active_ms=min(max(active_ms, 0), answers.MAX_ACTIVE_MS),
         origin=Feedback.Origin.SIMULATED if annotator.is_simulated else Feedback.Origin.HUMAN,
         idempotency_key=key,
         supersedes=Feedback.objects.filter(assignment=own, superseded_by=None).order_by("-pk").first(),
@@ -287,10 +287,10 @@ def keep_draft(assignment: Assignment, fields: dict[str, str] | None) -> None:
 @transaction.atomic
 def keep_typed(*, assignment: Assignment, annotator: User, message: str) -> None:
     """A message that was refused because the chat went on elsewhere is the draft of what is shown now."""
-    services.lock_person(annotator)
+    queue.lock_person(annotator)
     held = Assignment.objects.select_for_update(of=("self",)).get(pk=assignment.pk)
     if message.strip() and not held.draft and held.status == Assignment.Status.LEASED:
-        keep_draft(held, {"message": message.replace("\x00", "")[: services.MAX_DRAFT]})
+        keep_draft(held, {"message": message.replace("\x00", "")[: drafts.MAX_DRAFT]})
 
 
 # Taking back, trying again

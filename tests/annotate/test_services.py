@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Project, User
-from annotate import queue, services
+from annotate import answers, changes, queue, services
 from annotate.kinds import AnswerError
 from annotate.models import Assignment, Feedback, Task
 from tests.factories import make_raters, make_task, make_vote
@@ -162,7 +162,7 @@ def test_a_key_that_two_people_use_at_once_arrived_twice(
     key = uuid.uuid4()
     send(lease(project, other), other, key=key)
     held = lease(project, annotator)
-    monkeypatch.setattr(services, "answers_before", lambda *_: [])  # it was not there yet when we looked
+    monkeypatch.setattr(answers, "answers_before", lambda *_: [])  # it was not there yet when we looked
     with pytest.raises(services.Refused, match="arrived twice"):
         send(held, annotator, key=key)
 
@@ -356,7 +356,8 @@ def interleave(
 ) -> None:
     """`first` stops at its first "before name" or "after name", until `second` has ended or waits for a lock."""
     when, name = stops_at.split()
-    original, main = getattr(queue, name, None) or getattr(services, name), threading.main_thread()
+    modules = [one for one in (queue, answers, changes) if hasattr(one, name)]
+    original, main = getattr(modules[0], name), threading.main_thread()
     reached, go, once = threading.Event(), threading.Event(), threading.Lock()
 
     def stop() -> None:
@@ -373,9 +374,8 @@ def interleave(
         return result
 
     with ThreadPoolExecutor(2) as pool, monkeypatch.context() as patch:
-        for module in (services, queue):
-            if hasattr(module, name):
-                patch.setattr(module, name, stopping)
+        for module in modules:
+            patch.setattr(module, name, stopping)
         one = in_thread(pool, first)
         assert reached.wait(20)
         two = in_thread(pool, second)
