@@ -197,3 +197,52 @@ def test_without_script(project: Project, annotator: User, sign_in: Any) -> None
     page.locator("#skip").get_by_role("button", name="Skip").click()
     expect(page.locator("#save")).to_contain_text("Skipped")
     assert Assignment.objects.get(pk=first).skip_reason == "upsetting"
+
+
+def test_a_draft_whose_response_was_lost_goes_on_being_saved(project: Project, shaky: Page) -> None:
+    """The server has it, the page was not told: the next save is not taken for somebody else's."""
+    make_task(project)
+    shaky.goto(DESK)
+    lost = []
+
+    def lose(route: Route) -> None:
+        if lost:
+            return route.continue_()
+        lost.append(route.fetch().status)
+        return route.abort()
+
+    shaky.route("**/draft/", lose)
+    press(shaky, "c")
+    shaky.keyboard.type("half a")
+    expect(shaky.locator("#save")).to_contain_text("Kept")
+    shaky.wait_for_function("() => true")
+    while not lost:
+        shaky.wait_for_timeout(100)
+    shaky.keyboard.type(" thought, and ten minutes more")
+    expect(shaky.locator("#save")).to_contain_text("Draft saved")
+    assert Assignment.objects.get().draft["fields"]["comment"] == "half a thought, and ten minutes more"
+    shaky.reload()
+    expect(shaky.locator("#comment")).to_have_value("half a thought, and ten minutes more")
+
+
+def test_two_tabs_do_not_overwrite_each_others_draft(project: Project, shaky: Page) -> None:
+    make_task(project)
+    shaky.goto(DESK)
+    other = shaky.context.new_page()
+    other.goto(DESK)
+    for page, words in ((shaky, "from the first tab"), (other, "from the second tab")):
+        press(page, "c")
+        page.keyboard.type(words)
+    expect(shaky.locator("#save")).to_contain_text("Draft saved")
+    expect(other.locator("#save")).to_contain_text("Changed elsewhere")
+    assert Assignment.objects.get().draft["fields"]["comment"] == "from the first tab"
+    other.reload()
+    expect(other.locator("#comment")).to_have_value("from the second tab")
+    other.keyboard.press("Escape")
+    press(other, "f", "Enter")
+    expect(other.get_by_role("heading", name="Nothing to do now")).to_be_visible()
+    assert Feedback.objects.get().comment == "from the second tab"
+    shaky.bring_to_front()
+    press(shaky, "Escape", "j", "Enter")
+    expect(shaky.locator("#save")).to_contain_text("already answered")
+    assert Feedback.objects.count() == 1
