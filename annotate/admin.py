@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.forms import ModelForm, URLField
 from django.http import HttpRequest
 
-from annotate.chat import endpoint_problems
+from annotate.chat.replies import endpoint_problems
 from annotate.models import ChatEndpoint, Prompt, SimulatedAnnotator, Task
 
 

@@ -138,7 +138,7 @@ class Protocol(models.Model):
     name = models.SlugField(max_length=60)
     version = models.PositiveIntegerField(default=1)
     title = models.CharField(max_length=120)
-    steps = models.JSONField(help_text="[{kind, of, question, options}], see annotate.protocols.StepSpec")
+    steps = models.JSONField(help_text="[{kind, of, question, options}], see annotate.design.protocols.StepSpec")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -385,7 +385,7 @@ class Contradiction(models.Model):
 
     assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="contradictions")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="contradictions")
-    rule = models.CharField(max_length=40, help_text="a key of annotate.contradictions.RULES")
+    rule = models.CharField(max_length=40, help_text="a key of annotate.desk.contradictions.RULES")
     detail = models.JSONField(default=dict, help_text="what the annotator was told, and the signals")
     resolution = models.CharField(max_length=10, choices=Resolution, default=Resolution.OPEN)
     asked_at = models.DateTimeField(default=timezone.now)

@@ -1,22 +1,12 @@
 from django.urls import path
 
-from annotate import (
-    adjudication_views,
-    chat_views,
-    collection,
-    dataset_views,
-    flagged,
-    gold_tasks,
-    images,
-    prompts,
-    protocol_try,
-    protocol_views,
-    quality_urls,
-    rubric_views,
-    task_making,
-    views,
-    votes,
-)
+from annotate import dataset_views, votes
+from annotate.chat import views as chat_views
+from annotate.design import protocol_try, protocol_views, rubric_views
+from annotate.desk import views
+from annotate.intake import collection, images, prompts, task_making
+from annotate.moderation import adjudication_views, flagged, gold_tasks
+from annotate.quality import urls as quality_urls
 
 urlpatterns = [
     *quality_urls.urlpatterns,

@@ -6,9 +6,9 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import Project
 from accounts.permissions import can_review, project_view
+from annotate.design.protocols import said
 from annotate.kinds.base import LETTERS
 from annotate.models import Feedback
-from annotate.protocols import said
 
 
 @require_GET

@@ -10,10 +10,11 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 
 from accounts.models import Membership, Project
-from annotate import images, services
+from annotate import services
 from annotate.demo import seed
+from annotate.design.rubrics import READY
+from annotate.intake import images
 from annotate.models import Collection, Image, Prompt, Protocol, Response, Rubric, Task
-from annotate.rubrics import READY
 
 SLUG = "workbench"
 ITEMS = Path(__file__).parent / "workbench.yaml"

@@ -1,7 +1,7 @@
 """chat: talk to a model, pick one of two answers each turn, and go on from the one that was picked.
 
-HH-RLHF (Bai et al. 2022, 2204.05862, section 2). The turns are answered through annotate.chat_views and stored by
-annotate.chat_turns, each as a comparison of its own; the answer to the chat itself is the list of its turns.
+HH-RLHF (Bai et al. 2022, 2204.05862, section 2). The turns are answered through annotate.chat.views and stored by
+annotate.chat.turns, each as a comparison of its own; the answer to the chat itself is the list of its turns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class ChatOptions(Options):
 
 
 class Ended(dict[str, str]):
-    """What ends a chat. Only annotate.chat_turns makes one, so no form can name turns that were not picked."""
+    """What ends a chat. Only annotate.chat.turns makes one, so no form can name turns that were not picked."""
 
 
 def parse(data: Mapping[str, str], shown: Shown) -> Answer:

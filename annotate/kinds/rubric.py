@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import Field
 
+from annotate.design.rubrics import LEVELS, READY, RubricSpec
 from annotate.kinds.base import LETTERS, Answer, AnswerError, Kind, Options, Shown, extremes_of_pair, parse_comment
 from annotate.kinds.pairwise import right as right_side
 from annotate.kinds.pairwise import say_strength
-from annotate.rubrics import LEVELS, READY, RubricSpec
 
 GRADES = {str(level): level for level in range(1, LEVELS + 1)}
 TOLERANCE = 1

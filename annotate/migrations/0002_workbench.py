@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
             name='Contradiction',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('rule', models.CharField(help_text='a key of annotate.contradictions.RULES', max_length=40)),
+                ('rule', models.CharField(help_text='a key of annotate.desk.contradictions.RULES', max_length=40)),
                 ('detail', models.JSONField(default=dict, help_text='what the annotator was told, and the signals')),
                 ('resolution', models.CharField(choices=[('open', 'asked, not answered yet'), ('kept', 'the annotator meant both'), ('changed', 'the annotator changed the answer')], default='open', max_length=10)),
                 ('asked_at', models.DateTimeField(default=django.utils.timezone.now)),
@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
                 ('name', models.SlugField(max_length=60)),
                 ('version', models.PositiveIntegerField(default=1)),
                 ('title', models.CharField(max_length=120)),
-                ('steps', models.JSONField(help_text='[{kind, of, question, options}], see annotate.protocols.StepSpec')),
+                ('steps', models.JSONField(help_text='[{kind, of, question, options}], see annotate.design.protocols.StepSpec')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={

@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 from django.urls import reverse
 
-from annotate import chat_turns
+from annotate.chat import turns as chat_turns
 from annotate.models import Assignment
 
 register = template.Library()

@@ -5,9 +5,9 @@ from typing import Any
 from django import template
 
 from accounts.models import Project, User
-from annotate import adjudication
+from annotate.desk.queue import rules_of
 from annotate.models import Assignment, Feedback, SentBack, Task, Verdict
-from annotate.queue import rules_of
+from annotate.moderation import adjudication
 
 register = template.Library()
 

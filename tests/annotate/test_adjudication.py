@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Membership, Project, User
-from annotate import adjudication, disagreement, services
+from annotate import services
 from annotate.kinds import AnswerError
 from annotate.models import Assignment, Collection, Contradiction, Feedback, Protocol, SentBack, Task, Verdict
+from annotate.moderation import adjudication, disagreement
 from annotate.services import Refused
 from tests.conftest import member
 from tests.factories import make_prompt, make_raters, make_response, make_task, make_vote

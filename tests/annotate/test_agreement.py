@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotate.agreement import (
+from annotate.quality.agreement import (
     LEVELS,
     alpha,
     cohen_kappas,
@@ -18,7 +18,7 @@ from annotate.agreement import (
     raw,
     table,
 )
-from annotate.competence import competence, mace
+from annotate.quality.competence import competence, mace
 
 # Krippendorff's three coders and fifteen units, * where a coder said nothing.
 CODERS = [

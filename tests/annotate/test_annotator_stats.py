@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from accounts.models import Project
-from annotate.answer_columns import longer_first, read_answers
-from annotate.intervals import (
+from annotate.models import Assignment, Feedback
+from annotate.quality.columns import longer_first, read_answers
+from annotate.quality.intervals import (
     at_most_p,
     binomial_p,
     holm,
@@ -18,11 +19,10 @@ from annotate.intervals import (
     share,
     two_shares_p,
 )
-from annotate.models import Assignment, Feedback
-from annotate.people import compute_crowds, days_in_a_row, work_of
-from annotate.people_words import looks
-from annotate.rater_stats import agreement_of_peers, agreement_with_others, notices
-from annotate.reliability import matrix
+from annotate.quality.people import compute_crowds, days_in_a_row, work_of
+from annotate.quality.people_words import looks
+from annotate.quality.raters import agreement_of_peers, agreement_with_others, notices
+from annotate.quality.reliability import matrix
 from evaluate.stats import wilson
 from tests.annotate import crowd
 

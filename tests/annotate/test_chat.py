@@ -13,8 +13,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Project, User
-from annotate import chat, chat_turns, datasets, services
+from annotate import datasets, services
 from annotate.admin import ChatEndpointForm
+from annotate.chat import replies as chat
+from annotate.chat import turns as chat_turns
 from annotate.kinds import AnswerError
 from annotate.kinds.chat import KIND, ChatOptions, parse_pick
 from annotate.models import Assignment, ChatEndpoint, ChatReply, Feedback, Prompt, Protocol, Response, Task

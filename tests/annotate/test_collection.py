@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEvent, Project, User
-from annotate import collection
+from annotate.intake import collection
 from annotate.models import Collection, Prompt, Response, ResponseEmbedding, Task, TaskResponse
 from annotate.sampling import SAMPLERS
 from registry.models import Job

@@ -8,7 +8,7 @@ from django.test import Client
 
 from accounts.models import Project, User
 from annotate import services
-from annotate.contradictions import found_in
+from annotate.desk.contradictions import found_in
 from annotate.models import Contradiction, Feedback, Protocol
 from tests.factories import make_task
 

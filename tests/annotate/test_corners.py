@@ -8,8 +8,9 @@ import pytest
 from django.test import Client
 
 from accounts.models import Project, User
-from annotate import queue, services
+from annotate import services
 from annotate.comparisons import comparisons
+from annotate.desk import queue
 from annotate.models import Assignment, Collection, Contradiction, Feedback, Protocol, Qualification, Task
 from tests.factories import make_raters, make_task, make_vote
 
@@ -186,7 +187,7 @@ def test_one_lane_is_read_in_its_order_from_its_index(project: Project, annotato
     """What keeps a lease quick for people who take one language of many tasks."""
     from django.db import connection
 
-    from annotate import statements
+    from annotate.desk import statements
 
     wanted = queue.Wanted(project.pk, annotator.pk, "work", ["law"], ["de"])
     with connection.cursor() as cursor:

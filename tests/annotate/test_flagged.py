@@ -6,8 +6,9 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEvent, Project, User
-from annotate import flagged, services
+from annotate import services
 from annotate.models import Assignment, Task
+from annotate.moderation import flagged
 from tests.factories import make_raters, make_task, make_vote
 
 pytestmark = pytest.mark.django_db

@@ -8,8 +8,11 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEvent, Project, User
-from annotate import datasets, disagreement, gold_tasks, quality, queue, services
+from annotate import datasets, services
+from annotate.desk import queue
 from annotate.models import Assignment, Collection, Feedback, Protocol, Task, Verdict
+from annotate.moderation import disagreement, gold_tasks
+from annotate.quality import progress as quality
 from annotate.services import Refused
 from registry.specs import BuildDatasetSpec
 from tests.factories import make_prompt, make_raters, make_response, make_task, make_vote

@@ -7,11 +7,11 @@ import yaml
 from django.test import Client
 
 from accounts.models import AuditEvent, Project
+from annotate.design.protocol_presets import offered
+from annotate.design.protocols import parse_steps
+from annotate.design.rubrics import READY
 from annotate.kinds import KINDS
 from annotate.models import Assignment, Feedback, Protocol, Rubric
-from annotate.protocol_presets import offered
-from annotate.protocols import parse_steps
-from annotate.rubrics import READY
 from tests.factories import make_task
 
 pytestmark = pytest.mark.django_db

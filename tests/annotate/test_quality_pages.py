@@ -11,11 +11,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Membership, Project, User
-from annotate import measures
-from annotate.agreement_tables import BETTER, Measure, ratings_of
-from annotate.answer_columns import read_answers
 from annotate.models import Assignment, Collection, Contradiction, Feedback, Protocol, Qualification, Task
-from annotate.quality import agreement
+from annotate.quality.columns import read_answers
+from annotate.quality.progress import agreement, measures
+from annotate.quality.tables import BETTER, Measure, ratings_of
 from tests.annotate import crowd
 
 PAGES = ("quality/", "quality/agreement.csv", "quality/people/agreement/", "people/", "people/gold/people/")

@@ -6,7 +6,8 @@ import pytest
 from django.core.cache import cache
 
 from accounts.models import Membership, Project, User
-from annotate import queue, services
+from annotate import services
+from annotate.desk import queue
 from annotate.models import Assignment, Collection, Qualification, Task
 from tests.factories import make_prompt, make_raters, make_response, make_task
 

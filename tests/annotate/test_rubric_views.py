@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEvent, Project
+from annotate.design.rubrics import READY
 from annotate.models import Protocol, Rubric
-from annotate.rubrics import READY
 
 pytestmark = pytest.mark.django_db
 PAGE = "/p/helpful/rubrics/"

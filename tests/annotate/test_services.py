@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Project, User
-from annotate import answers, changes, queue, services
+from annotate import services
+from annotate.desk import answers, changes, queue
 from annotate.kinds import AnswerError
 from annotate.models import Assignment, Feedback, Task
 from tests.factories import make_raters, make_task, make_vote

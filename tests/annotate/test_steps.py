@@ -10,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Project, User
-from annotate import queue, services
+from annotate import services
+from annotate.desk import queue
 from annotate.models import Assignment, Feedback, Protocol, Task
 from tests.factories import TEXTS, make_task
 

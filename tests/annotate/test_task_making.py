@@ -12,10 +12,10 @@ from django.test import Client
 from PIL import Image as Picture
 
 from accounts.models import AuditEvent, Project, User
-from annotate import accepted
+from annotate.design.protocols import parse_steps
+from annotate.intake import accepted
+from annotate.intake.task_making import Recipe, make_tasks, protocols_of, sizes_of, usual_size
 from annotate.models import Image, Prompt, Protocol, Response, Task
-from annotate.protocols import parse_steps
-from annotate.task_making import Recipe, make_tasks, protocols_of, sizes_of, usual_size
 from registry import jobs
 from registry.models import Job
 from tests.factories import make_model, make_prompt, make_response
@@ -356,7 +356,9 @@ def test_a_second_click_is_told_so(
     project: Project, researcher_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_prompt(project, "one")
-    monkeypatch.setattr("annotate.prompts.all_problems", lambda *values: [])  # it looked before the first one committed
+    monkeypatch.setattr(
+        "annotate.intake.prompts.all_problems", lambda *values: []
+    )  # it looked before the first one committed
     answer = add(researcher_client, {"prompt": "One?", "key": "one"}, {"prompt": "Two?", "key": "two"})
     assert answer.status_code == 422
     assert "added a moment ago" in answer.content.decode()

@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 
 from accounts.models import AuditEvent, Project, User
+from annotate.design.versions import Overtaken, name_of, store
 from annotate.models import Protocol
-from annotate.versions import Overtaken, name_of, store
 
 STEPS = [{"kind": "pairwise", "of": "all", "question": "", "options": {}}]
 

@@ -9,7 +9,8 @@ from django.conf import settings
 from playwright.sync_api import Page, expect
 
 from accounts.models import Project, User
-from annotate import chat, services
+from annotate import services
+from annotate.chat import replies as chat
 from annotate.models import Assignment, ChatReply, Feedback, Protocol
 from registry import jobs
 from registry.models import Job

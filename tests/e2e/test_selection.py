@@ -8,7 +8,8 @@ from PIL import Image as Picture
 from playwright.sync_api import Page, expect
 
 from accounts.models import Project, User
-from annotate import images, services
+from annotate import services
+from annotate.intake import images
 from annotate.models import Feedback, Task
 from tests.factories import make_prompt, make_response
 

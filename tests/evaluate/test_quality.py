@@ -4,7 +4,7 @@ import krippendorff
 import numpy as np
 import pytest
 
-from annotate.quality import ENOUGH_TASKS, agreement, alpha_with_interval, answers_a_day, progress
+from annotate.quality.progress import ENOUGH_TASKS, agreement, alpha_with_interval, answers_a_day, progress
 from evaluate.charts.answers import draw
 
 

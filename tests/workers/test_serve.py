@@ -14,7 +14,8 @@ import torch
 from django.utils import timezone
 
 from accounts.models import Project, User
-from annotate import chat, services
+from annotate import services
+from annotate.chat import replies as chat
 from annotate.models import Assignment, ChatEndpoint, ChatReply
 from registry import jobs
 from registry.models import Job, ModelVersion

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotate.agreement import DRAWS, LEVELS, Estimate, alpha, cohen_kappas, fleiss_kappa, raw
-from annotate.ratings_csv import Columns, Ratings, RatingsError, read
+from annotate.quality.agreement import DRAWS, LEVELS, Estimate, alpha, cohen_kappas, fleiss_kappa, raw
+from annotate.quality.ratings_csv import Columns, Ratings, RatingsError, read
 
 PAIRS_SHOWN = 20
 

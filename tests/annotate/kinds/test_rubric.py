@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotate.design.protocols import ProtocolError, parse_steps
+from annotate.design.rubrics import READY, Dimension, RubricSpec
 from annotate.kinds import AnswerError, Shown
 from annotate.kinds.rubric import KIND, RubricOptions, field_of, preference_of, strength_of
-from annotate.protocols import ProtocolError, parse_steps
-from annotate.rubrics import READY, Dimension, RubricSpec
 
 TWO = RubricOptions(
     rubric=RubricSpec(

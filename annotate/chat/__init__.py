@@ -1,0 +1,1 @@
+"""Talking to models: replies that are being written, turns, pages."""

@@ -1,0 +1,1 @@
+"""What there is to judge: prompts, pictures, tasks, and how they are given out."""

@@ -1,0 +1,1 @@
+"""What reviewers do: settle disagreements, flagged tasks, tasks whose answer is known."""

@@ -1,0 +1,1 @@
+"""How good the answers are: progress, agreement, people. Reads only, apart from who may do what."""
