@@ -9,10 +9,10 @@ from django.utils.translation import get_language_info
 
 from accounts.models import Project, User
 from accounts.permissions import can_review
-from annotate import flagged as moderation
-from annotate import quality
 from annotate.models import Prompt
-from annotate.quality import Day, Figure
+from annotate.moderation import flagged as moderation
+from annotate.quality import progress as quality
+from annotate.quality.progress import Day, Figure
 from evaluate.leaderboard import Headline, headline
 from evaluate.steps import Loop, next_step, page
 from registry.models import Dataset, Job, ModelVersion

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_GET, require_safe
 
 from accounts.models import Membership, Project, User
 from accounts.permissions import can_research, can_review, can_see, project_view
-from annotate import quality
 from annotate.models import Assignment
+from annotate.quality import progress as quality
 from evaluate import battle_list, charts
 from evaluate.benchmarks import BENCHMARKS
 from evaluate.charts import answers, matrix, ratings, winners

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 from accounts.models import Project
-from annotate.quality import Day, answers_a_day
+from annotate.quality.progress import Day, answers_a_day
 from pages.charts import Bar, Chart, Table, bars
 
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from accounts.models import Project, User
 from accounts.permissions import can_research, can_review
-from annotate import disagreement
+from annotate.moderation import disagreement
 from registry.models import Job
 
 ADJUDICATION = {"adjudicate-item", "adjudicate-settled", "flagged", "known-answers"}

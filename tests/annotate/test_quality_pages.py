@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Membership, Project, User
 from annotate.models import Assignment, Collection, Contradiction, Feedback, Protocol, Qualification, Task
+from annotate.quality import measures
 from annotate.quality.columns import read_answers
-from annotate.quality.progress import agreement, measures
+from annotate.quality.progress import agreement
 from annotate.quality.tables import BETTER, Measure, ratings_of
 from tests.annotate import crowd
 

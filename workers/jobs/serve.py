@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from accounts.models import Project
-from annotate import chat
+from annotate.chat import replies as chat
 from annotate.models import ChatEndpoint, ChatReply
 from registry.models import Job
 from registry.specs import ServeSpec
