@@ -33,19 +33,44 @@ class Draft:
     """The YAML as it was typed; empty where it is to be written from the steps."""
     problems: dict[str, str] = field(default_factory=dict)
     """{name of the field: what is wrong}; "steps" for all of them, "yaml" for the YAML."""
+    yaml_was: str | None = None
+    """The YAML as the page had it, while what was typed in its place is not taken yet."""
+    torn: bool = False
+    """The form and the YAML were both changed, and nobody has said which of them holds."""
 
     @classmethod
     def posted(cls, data: Mapping[str, str], project: Project) -> "Draft":
-        """The steps of the form, or of the YAML where the person says so."""
+        """The steps of the form, or of the YAML where that was edited and the form was not.
+
+        `yaml_was`: the YAML as the page had it. `take`: "yaml" or "form", where both were changed and the person says.
+        """
         draft = cls(data.get("title", "").strip())
-        if data.get("use_yaml"):
-            draft.read_yaml(data.get("yaml", ""))
+        draft.read_form(data, project)
+        typed, was, take = unix(data.get("yaml", "")), unix(data.get("yaml_was", "")), data.get("take", "")
+        if take == "form" or (take != "yaml" and ("yaml_was" not in data or typed == was)):
             return draft
+        if take != "yaml" and draft.changed_since(was, typed):
+            draft.yaml, draft.torn = typed, True
+            draft.problems["yaml"] = "The form and the YAML were both changed. Say which of them holds."
+        else:
+            draft.problems.clear()
+            draft.read_yaml(typed, was)
+        if "yaml" in draft.problems:
+            draft.yaml_was = was
+        return draft
+
+    def changed_since(self, was: str, typed: str) -> bool:
+        """Whether the form says something else than the page did, where the YAML cannot simply go before it."""
+        before, wanted = outline(was), outline(typed)
+        if self.title != before[0] and wanted[0] not in {before[0], self.title}:
+            return True
+        return bool(self.problems) or (plain(self.lean()) != before[1] and whole(self.steps) != whole(before[1]))
+
+    def read_form(self, data: Mapping[str, str], project: Project) -> None:
         count = data.get("count", "")
         number = int(count) if count.isascii() and count.isdigit() and len(count) < 3 else 0
         for at in range(min(number, MAX_STEPS)):
-            draft.read_step(data, at, project)
-        return draft
+            self.read_step(data, at, project)
 
     def read_step(self, data: Mapping[str, str], at: int, project: Project) -> None:
         slug, prefix = data.get(f"s{at}-kind", ""), f"s{at}-{data.get(f's{at}-kind', '')}-"
@@ -61,7 +86,8 @@ class Draft:
         question = data.get(f"s{at}-question", "").strip()
         self.steps.append({"kind": slug, "of": data.get(f"s{at}-of", "all"), "question": question, "options": values})
 
-    def read_yaml(self, text: str) -> None:
+    def read_yaml(self, text: str, was: str = "") -> None:
+        """The steps of the YAML, and its title if that was edited too. What is at fault changes nothing."""
         self.yaml = text
         try:
             found = read_yaml(text)
@@ -69,7 +95,8 @@ class Draft:
             self.problems["yaml"] = " ".join(error.problems.values())
             return
         if isinstance(found, dict) and "steps" in found:
-            self.title = str(found.get("title") or self.title).strip()
+            title = str(found.get("title") or "").strip()
+            self.title = title if title and title != outline(was)[0] else self.title
             found = found["steps"]
         try:
             self.steps = [stored(step) for step in parse_steps(found)]
@@ -135,10 +162,36 @@ class Draft:
         """What was typed where it has a fault, else the steps as they are."""
         if self.yaml and "yaml" in self.problems:
             return self.yaml
-        lean = [{key: value for key, value in one.items() if value not in ("", {})} for one in self.steps]
         return yaml.safe_dump(
-            {"title": self.title, "steps": plain(lean)}, sort_keys=False, allow_unicode=True, width=100
+            {"title": self.title, "steps": plain(self.lean())}, sort_keys=False, allow_unicode=True, width=100
         )
+
+    def lean(self) -> list[dict[str, Any]]:
+        return [{key: value for key, value in one.items() if value not in ("", {})} for one in self.steps]
+
+
+def unix(text: str) -> str:
+    """Without what a browser does to the ends of lines."""
+    return text.replace("\r\n", "\n").strip()
+
+
+def outline(text: str) -> tuple[str, Any]:
+    """(title, steps) of a YAML as it was shown; nothing where it cannot be read."""
+    try:
+        found = read_yaml(text)
+    except SpecError:
+        return "", None
+    if not isinstance(found, dict):
+        return "", found
+    return str(found.get("title") or "").strip(), found.get("steps")
+
+
+def whole(steps: Any) -> list[dict[str, Any]] | None:
+    """Steps with every default written out, so that two ways to write the same thing are equal."""
+    try:
+        return [stored(step) for step in parse_steps(steps)]
+    except ProtocolError:
+        return None
 
 
 def plain(value: Any) -> Any:

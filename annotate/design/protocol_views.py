@@ -91,10 +91,11 @@ def edit(
         elif act != "check":
             draft.problems = {key: words for key, words in draft.problems.items() if key == "yaml"}
             draft.act(act)
+    text = draft.as_yaml()
     context = {
         "project": project, "draft": draft, "rows": draft.rows(project), "problems": draft.problems, "name": name,
         "base": base, "next": base + 1, "shown": shown, "kinds": KINDS, "of": OF, "most": MAX_STEPS,
-        "says": preview(draft), "yaml": draft.as_yaml(), "use_yaml": "yaml" in draft.problems,
+        "says": preview(draft), "yaml": text, "yaml_was": text if draft.yaml_was is None else draft.yaml_was,
         "all_versions": Protocol.objects.filter(project=project, name=name) if name else [],
     }  # fmt: skip
     template = "annotate/protocol_edit.html" + ("#editor" if request.htmx else "")

@@ -1,5 +1,6 @@
 """The pages of protocols: who may, what is stored, what is refused with which words, and the desk to try on."""
 
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ def rubric(project: Project) -> Rubric:
 
 def with_yaml(text: Any, **values: str) -> dict[str, str]:
     dumped = text if isinstance(text, str) else yaml.safe_dump(text, allow_unicode=True)
-    return {**FORM, "use_yaml": "on", "yaml": dumped, **values}
+    return {**FORM, "take": "yaml", "yaml": dumped, **values}
 
 
 def test_who_may_open_it(
@@ -167,6 +168,83 @@ def test_the_same_thing_as_yaml(researcher_client: Client) -> None:
         page = researcher_client.get(f"{PAGE}new/?from={preset.slug}")
         assert researcher_client.post(f"{PAGE}new/", with_yaml(page.context["yaml"])).status_code == 302
         assert Protocol.objects.get(title=preset.title).steps == page.context["draft"].steps
+
+
+class Fields(HTMLParser):
+    """What a browser would post of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+        self.inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        has = {name: value or "" for name, value in attrs}
+        if tag == "input" and (has.get("type") not in {"checkbox", "radio"} or "checked" in has):
+            self.found[has.get("name", "")] = has.get("value", "on")
+        if tag in {"textarea", "select"}:
+            self.inside = has.get("name", "")
+            self.found[self.inside] = ""
+        if tag == "option" and ("selected" in has or not self.found[self.inside]):
+            self.found[self.inside] = has.get("value", "")
+
+    def handle_data(self, data: str) -> None:
+        if self.lasttag == "textarea":
+            self.found[self.inside] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self.lasttag = ""
+
+
+def shown_in(client: Client, page: str) -> dict[str, str]:
+    """The fields of an editor as a browser would post them."""
+    parser = Fields()
+    parser.feed(client.get(page).content.decode())
+    return {**parser.found, "act": "save"}
+
+
+@pytest.mark.parametrize("preset", [one.slug for one in offered()])
+def test_yaml_that_was_edited_alone_is_taken(researcher_client: Client, preset: str) -> None:
+    data = shown_in(researcher_client, f"{PAGE}new/?from={preset}")
+    edited = yaml.safe_load(data["yaml"])
+    edited["steps"][0]["question"] = "As it was typed?"
+    typed = yaml.safe_dump(edited).replace("\n", "\r\n")
+    assert researcher_client.post(f"{PAGE}new/", {**data, "title": "Mine", "yaml": typed}).status_code == 302
+    saved = Protocol.objects.get()
+    assert (saved.title, saved.steps[0]["question"]) == ("Mine", "As it was typed?")
+
+
+def test_yaml_is_taken_by_the_buttons_too_and_a_form_that_was_changed_alone_holds(researcher_client: Client) -> None:
+    data = shown_in(researcher_client, f"{PAGE}new/")
+    typed = "title: By hand\nsteps:\n- kind: ranking\n"
+    more = researcher_client.post(f"{PAGE}new/", {**data, "yaml": typed, "act": "add"})
+    assert [row["kind"] for row in more.context["rows"]] == ["ranking", "pairwise"]
+    assert more.context["draft"].title == "By hand"
+    researcher_client.post(f"{PAGE}new/", {**data, "title": "Form", "s0-question": "As the form says?"})
+    assert Protocol.objects.get().steps[0]["question"] == "As the form says?"
+
+
+def test_a_form_and_a_yaml_that_were_both_changed_are_both_kept(researcher_client: Client) -> None:
+    data = shown_in(researcher_client, f"{PAGE}new/")
+    typed = "title: By hand\nsteps:\n- kind: ranking"
+    both = {**data, "title": "By form", "s0-question": "As the form says?", "yaml": typed}
+    for act in ("save", "check", "add"):  # whatever is pressed, neither is lost
+        refused = researcher_client.post(f"{PAGE}new/", {**both, "act": act})
+        assert "both changed" in refused.content.decode() and 'name="take"' in refused.content.decode()
+        assert refused.context["yaml"] == typed and refused.context["yaml_was"] == data["yaml_was"].strip()
+        assert refused.context["rows"][0]["question"] == "As the form says?"
+    assert not Protocol.objects.exists()
+    researcher_client.post(f"{PAGE}new/", {**both, "take": "form"})
+    researcher_client.post(f"{PAGE}new/", {**both, "take": "yaml"})
+    found = {one.title: one.steps[0]["kind"] for one in Protocol.objects.all()}
+    assert found == {"By form": "pairwise", "By hand": "ranking"}
+
+
+def test_a_fault_in_the_yaml_leaves_the_form_as_it_was(researcher_client: Client) -> None:
+    data = shown_in(researcher_client, f"{PAGE}new/?from=compare-critique-edit")
+    refused = researcher_client.post(f"{PAGE}new/", {**data, "yaml": "steps: ["})
+    assert refused.status_code == 422 and refused.context["yaml"] == "steps: ["
+    assert [row["kind"] for row in refused.context["rows"]] == ["pairwise", "critique", "edit"]
 
 
 @pytest.mark.parametrize(
