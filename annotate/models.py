@@ -356,6 +356,7 @@ class Feedback(models.Model):
             models.Index(fields=["project", "created_at"], name="feedback_by_day"),
             models.Index(
                 fields=["annotator", "project", "-created_at"],
+                include=["step"],
                 condition=Q(withdrawn_at=None),
                 name="feedback_of_person",
             ),

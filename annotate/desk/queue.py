@@ -311,6 +311,12 @@ def why_nothing(project: Project, annotator: User) -> str:
     waiting = tasks.filter(flagged=False, claimed__lt=F("wanted")).exclude(pk__in=own)
     if not lanes.everything and waiting.exists():
         return "The open tasks are in languages that you do not read, or ask for a skill that you do not have."
+    skipped = Assignment.objects.filter(annotator=annotator, status=Status.SKIPPED, task__in=tasks, task__flagged=False)
+    if still_open := skipped.filter(task__claimed__lt=F("task__wanted")).count():
+        return (
+            f"You have seen every task that you may take. {still_open} that you skipped "
+            f"{'is' if still_open == 1 else 'are'} still open for others; Undo brings your last skip back."
+        )
     return (
         "Every task that you may take has its answers, was flagged, or is open with another rater. Open tasks come "
         f"back after {settings.TASK_LEASE_MINUTES} minute{'s' if settings.TASK_LEASE_MINUTES != 1 else ''}; flagged "

@@ -250,12 +250,14 @@ def rules(project: int) -> Collection | None:
     return one(COLLECTION, f"SELECT {COLLECTION.columns} FROM annotate_collection WHERE project_id = %s", [project])
 
 
+# Items, so only first steps; each turn of a chat is a comparison and counts. Read from the index alone.
 STATE = """
 SELECT count(*), count(*) FILTER (WHERE created_at >= %(today)s), EXISTS (
     SELECT 1 FROM annotate_sentback
     WHERE annotator_id = %(person)s AND project_id = %(project)s AND answered_at IS NULL
 )
 FROM annotate_feedback WHERE annotator_id = %(person)s AND project_id = %(project)s AND withdrawn_at IS NULL
+  AND step = 0
 """
 
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import Project
+from accounts.models import Project, User
 from accounts.permissions import can_annotate, project_view
 from accounts.requests import MemberRequest
 from annotate import services
@@ -279,8 +279,14 @@ def show(
         context["draft"] = posted_draft(request) if form_error or doubts else kept_draft(assignment, context["asked"])
     else:
         context["empty_reason"] = queue.why_nothing(project, request.user)
-    context["can_undo"] = bool(context["progress"]["done"]) or changing is not None or bool(flash)
+    context["can_undo"] = bool(context["progress"]["done"]) or bool(flash) or has_skipped(project, request.user)
     return render(request, template, context, status=status)
+
+
+def has_skipped(project: Project, annotator: User) -> bool:
+    return Assignment.objects.filter(
+        annotator=annotator, task__project=project, status=Assignment.Status.SKIPPED
+    ).exists()
 
 
 def task_context(project: Project, assignment: Assignment, changing: int | None = None) -> dict[str, Any]:

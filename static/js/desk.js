@@ -217,11 +217,25 @@
 
   function send() {
     const words = missing();
+    need(words);
     if (words) {
       warn("Not complete yet");
       return say(words);
     }
     form().requestSubmit();
+  }
+
+  /* what is still missing, in words where it is looked for; gone with the next change */
+  function need(words) {
+    let note = byId("needs");
+    if (!words) return note?.remove();
+    if (!note) {
+      note = document.createElement("p");
+      note.id = "needs";
+      note.className = "note warn";
+      form().prepend(note);
+    }
+    note.textContent = words;
   }
 
   function busy(on) {
@@ -253,9 +267,13 @@
     busy(false);
     saveDraft();
     clearTimeout(retry);
-    warn("Not sent");
-    const words = status === 403 ? "The server did not allow this answer: you may have been signed out. Reload the page; your draft is kept."
-      : status === 404 || status === 410 ? "This task was taken away or deleted. Reload the page for the next one; your draft is kept."
+    warn("Not sent, kept here");
+    if (status === 403) {
+      const next = encodeURIComponent(location.pathname);
+      const link = { href: `${byId("desk").dataset.signIn}?next=${next}`, words: "Sign in again" };
+      return palate.toast("The server did not allow this answer: you may have been signed out. Your draft is kept.", link);
+    }
+    const words = status === 404 || status === 410 ? "This task was taken away or deleted. Reload the page for the next one; your draft is kept."
       : `The server refused this answer (${status}). Reload the page; your draft is kept.`;
     palate.toast(words);
   }
@@ -330,9 +348,19 @@
 
   /* ---- keys ---- */
   const drawers = { s: "skip", g: "guide", "?": "keys", "!": "flag", c: "comment-drawer" };
+
+  /* in the drawer of skip a digit chooses a reason, and Enter skips */
+  function inSkip(pressed) {
+    const reason = byId("skip").querySelectorAll("input[type=radio]")[Number(pressed) - 1];
+    if (reason) reason.checked = true;
+    else if (pressed === "Enter" && byId("skip").querySelector("input:checked")) byId("skip").requestSubmit();
+    else return false;
+    return true;
+  }
   const keys = {
     y: () => byId("together") && together(!byId("together").checked),
     u: () => byId("undo-button")?.click(),
+    h: () => byId("history")?.click(),
     Enter: send,
   };
 
@@ -347,8 +375,17 @@
 
   function onKey(event) {
     if (event.ctrlKey || event.metaKey) {
-      if (event.key === "Enter" && form() && event.target.closest("#desk")) send();
+      // a text in the drawer of skip or flag belongs to that form, and not to the answer
+      const own = event.target.closest("form.drawer");
+      if (event.key === "Enter" && own) own.requestSubmit();
+      else if (event.key === "Enter" && form() && event.target.closest("#desk")) send();
       return;
+    }
+    const drawn = event.key === "Escape" && document.querySelector(".drawer:popover-open");
+    if (drawn) {
+      if (drawn.contains(document.activeElement)) document.activeElement.blur(); // the next key is the desk's again
+      drawn.hidePopover();
+      return event.preventDefault();
     }
     if (event.key === "Escape" && event.target.matches("textarea, input") && event.target.closest(".desk") && !event.target.closest(".drawer")) {
       event.target.blur(); // so that the keys work again
@@ -361,7 +398,9 @@
     if (drawer) {
       if (open && open !== drawer) open.hidePopover();
       drawer.togglePopover();
-    } else if (open) return;
+    } else if (open) {
+      if (open.id !== "skip" || !inSkip(pressed)) return;
+    }
     else if (form() && kind().keys?.[pressed]) {
       if (kind().keys[pressed](event) === false) return; // the kind has no use for it just now
     } else if (keys[pressed] && (form() || pressed === "u")) keys[pressed]();
@@ -369,6 +408,9 @@
     else return;
     event.preventDefault();
   }
+
+  /* that there is a comment shows on its button */
+  const showComment = () => byId("comment-button")?.classList.toggle("filled", Boolean(byId("comment")?.value.trim()));
 
   /* ---- the life of one task ---- */
   let current = {}; // the kind whose task is on the desk
@@ -406,7 +448,9 @@
       current.begin?.(form());
       untouched = JSON.stringify(fieldsNow());
       restore();
+      showComment();
     }
+    if (before !== key) palate.quiet(); // what was said was about the task before
     sendOthers();
   }
 
@@ -440,10 +484,15 @@
     if (event.target.id === "together") return together(event.target.checked);
     if (!byId("desk")?.dataset.ready) return; // a field of the last task says goodbye while it is taken away
     if (!form() || event.target.form !== form()) return;
+    need("");
     saveDraft();
   });
   document.addEventListener("input", (event) => {
-    if (form() && event.target.form === form() && event.target.matches("textarea, input:not([type=radio], [type=checkbox])")) saveDraft();
+    if (form() && event.target.form === form() && event.target.matches("textarea, input:not([type=radio], [type=checkbox])")) {
+      need("");
+      showComment();
+      saveDraft();
+    }
   });
   document.addEventListener("scroll", (event) => {
     if (event.target.matches?.("#desk .pane > .read")) follow(event.target);
@@ -494,7 +543,7 @@
     else sendOthers();
   });
 
-  palate.desk = { changed: () => form() && saveDraft(), form, say, send, warn, fromTheRight: () => document.documentElement.dir === "rtl" };
+  palate.desk = { changed: () => form() && (need(""), saveDraft()), form, say, send, warn, fromTheRight: () => document.documentElement.dir === "rtl" };
 
   /* after htmx has taken over the forms: a kept answer may be sent at once */
   if (document.readyState !== "complete") document.addEventListener("DOMContentLoaded", () => begin(true));

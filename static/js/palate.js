@@ -52,6 +52,11 @@
     close.addEventListener("click", () => box.remove());
     box.append(close);
     region.replaceChildren(box);
+    /* into the top layer, above a drawer that is open */
+    if (!region.showPopover) return;
+    region.popover = "manual";
+    if (region.matches(":popover-open")) region.hidePopover();
+    region.showPopover();
   }
 
   /* ---- htmx ---- */
@@ -133,7 +138,8 @@
     open.querySelector("summary").focus();
   });
 
-  window.palate = { toast, token, kinds: {} };
+  const quiet = () => document.getElementById("toasts")?.replaceChildren();
+  window.palate = { toast, quiet, token, kinds: {} };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", showTheme);
   else showTheme();
 })();
