@@ -39,6 +39,12 @@ PRESETS = (
     Preset("rank", "Rank", "Several answers in order, ties allowed.", (step("ranking"),)),
     Preset("edit", "Edit", "A better answer, written by hand from the one that is shown.", (step("edit", "first"),)),
     Preset("select", "Select", "Which of several answers fit; none may.", (step("selection"),)),
+    Preset(
+        "chat",
+        "Chat",
+        "People talk to a model and pick the better of two answers each turn. Prompts need no responses.",
+        (step("chat"),),
+    ),
     Preset("critique", "Critique", "Marks and remarks on one answer.", (step("critique", "first"),)),
 )
 

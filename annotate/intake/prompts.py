@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -20,43 +21,29 @@ from accounts.requests import MemberRequest
 from annotate.design.protocols import ProtocolError, check_count
 from annotate.intake import images
 from annotate.intake.accepted import problem_with
-from annotate.intake.collection import Number
 from annotate.intake.images import ImageError
-from annotate.intake.task_making import PLAIN, Recipe, chosen_protocol, distinct, protocols_of, sizes_of, steps_asked
-from annotate.models import Image, Prompt, Protocol, Response, Task
+from annotate.intake.prompt_lines import Line, LineError, parse_lines
+from annotate.intake.task_making import (
+    PLAIN,
+    AskedForm,
+    Recipe,
+    chosen_protocol,
+    distinct,
+    protocols_of,
+    sizes_of,
+    skills_of,
+    steps_asked,
+)
+from annotate.models import Image, Prompt, Protocol, Response
 from registry.models import ModelVersion
 
 MAX_TEXT = 5_000_000
-MAX_RESPONSES = 12
-ROLES = ("system", "user", "assistant")
 IMPORTED = "imported"
 """`Response.setting` of responses that came with their prompt."""
-
-
-class LineError(ValueError):
-    """One line that cannot be taken in; the message says why."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A checked line."""
-
-    number: int
-    prompt: Prompt
-    responses: Sequence[str] = ()
-    models: Sequence[str] = ()
-    """Who wrote each response; as many as responses, or none."""
-    image: str = ""
-    """sha256 or file name."""
-    image_description: str = ""
-    purpose: str = Task.Purpose.WORK
-    gold: Mapping[str, Any] | None = None
-
-
-@dataclass
-class Parsed:
-    lines: list[Line] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+NUMBERED = re.compile(r"prompt-([0-9]{1,12})")
+"""Keys of lines that bring none."""
+AT_ONCE = 500
+"""Prompts that are looked for in one query."""
 
 
 @dataclass(frozen=True)
@@ -68,115 +55,51 @@ class Taken:
     tasks: int
 
 
-# --- Lines --------------------------------------------------------------------------------------------------
+# --- Keys -------------------------------------------------------------------------------------------------------
 
 
-def parse_lines(text: str, project: Project) -> Parsed:
-    """A prompt a line: plain text, or a JSON object.
+def give_keys(project: Project, lines: Sequence[Line]) -> None:
+    """Number the prompts that have no key, on from the largest number in the project and in the text."""
+    known = {*project.prompts.filter(key__startswith="prompt-").values_list("key", flat=True)}
+    taken = [NUMBERED.fullmatch(key) for key in known | {line.prompt.key for line in lines}]
+    number = max((int(found[1]) for found in taken if found), default=0)
+    for line in lines:
+        if not line.prompt.key:
+            number += 1
+            line.prompt.key = f"prompt-{number:05}"
 
-    {prompt | messages, key, lang, tags, image, image_description, responses, models, purpose, gold}
+
+def repeated(project: Project, lines: Sequence[Line], pictures: "Pictures", recipe: Recipe | None) -> Iterator[str]:
+    """A sentence for each line without a key that says what another prompt says, with the same responses and picture.
+
+    A key of its own tells two prompts apart; without one, the same text sent again would be a second prompt.
     """
-    found, keys = Parsed(), set[str]()
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
+    fresh = [line for line in lines if not line.prompt.key]
+    known: dict[Content, str] = {}
+    for start in range(0, len(fresh), AT_ONCE):
+        wanted = [line.prompt.messages for line in fresh[start : start + AT_ONCE]]
+        found = project.prompts.filter(origin=Prompt.Origin.GIVEN, messages__in=wanted).select_related("image")
+        for prompt in found.prefetch_related("responses"):
+            image = prompt.image.sha256 if prompt.image else ""
+            given = [one.text for one in prompt.responses.all() if one.setting == IMPORTED]
+            where = f"in the project already, as {prompt.key}"
+            known |= {content(prompt, image, given): where, content(prompt, image): where}
+    for line in lines:
+        texts = responses_of(line, recipe) if recipe else line.responses
+        mine = content(line.prompt, pictures.digest(line), texts)
+        if line.prompt.key:
             continue
-        try:
-            one = parse_line(line, project, number)
-            if one.prompt.key in keys:
-                raise LineError(f"the key {one.prompt.key} was used on an earlier line")
-        except LineError as error:
-            found.problems.append(f"Line {number}: {error}.")
-        else:
-            keys.add(one.prompt.key)
-            found.lines.append(one)
-    return found
+        if mine in known:
+            yield f"Line {line.number}: the same is {known[mine]}. Leave it out, or give it a key of its own."
+        known.setdefault(mine, f"on line {line.number}")
 
 
-def parse_line(line: str, project: Project, number: int) -> Line:
-    if "\x00" in line:
-        raise LineError("it holds a NUL character, which cannot be stored")
-    row: Any = {"prompt": line.strip()}
-    if line.lstrip().startswith("{"):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise LineError(f"it is not valid JSON: {str(error)[:120]}") from error
-    check_storable(row)
-    responses, models = parse_responses(row)
-    purpose, gold = parse_gold(row)
-    return Line(
-        number=number, prompt=parse_prompt(row, project, number), responses=responses, models=models,
-        image=text_of(row, "image", 255), image_description=text_of(row, "image_description", 4_000),
-        purpose=purpose, gold=gold,
-    )  # fmt: skip
+Content = tuple[str, str, tuple[str, ...]]
 
 
-def check_storable(row: Any) -> None:
-    """PostgreSQL stores no NUL, and no half of a surrogate pair, which JSON can hide as escapes."""
-    try:
-        words = json.dumps(row, ensure_ascii=False)
-        words.encode()
-    except (ValueError, RecursionError) as error:
-        raise LineError("it holds half of a character (a lone surrogate), which cannot be stored") from error
-    if "\\u0000" in words.replace("\\\\", ""):
-        raise LineError("it holds a NUL character, which cannot be stored")
-
-
-def parse_prompt(row: Mapping[str, Any], project: Project, number: int) -> Prompt:
-    messages = row.get("messages", [{"role": "user", "content": row.get("prompt", "")}])
-    key = str(row.get("key") or f"prompt-{number:05}")
-    lang, tags = row.get("lang", "en"), row.get("tags", [])
-    if len(key) > 80 or not isinstance(lang, str) or len(lang) > 20:
-        raise LineError("key may have 80 characters and lang 20")
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise LineError("tags is not a list of words")
-    check_messages(messages)
-    clean = [{"role": one["role"], "content": one["content"]} for one in messages]
-    return Prompt(project=project, key=key, messages=clean, lang=lang, tags=tags)
-
-
-def check_messages(messages: Any) -> None:
-    if not isinstance(messages, list) or not messages:
-        raise LineError("messages is not a list of turns")
-    for turn in messages:
-        if not isinstance(turn, dict) or turn.get("role") not in ROLES or not isinstance(turn.get("content"), str):
-            raise LineError("every turn needs a role (system, user or assistant) and a content")
-    if messages[-1]["role"] != "user" or not messages[-1]["content"].strip():
-        raise LineError("the last turn must be the user's and say something")
-
-
-def parse_responses(row: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    responses, models = row.get("responses", []), row.get("models", [])
-    if not isinstance(responses, list) or not all(isinstance(one, str) and one.strip() for one in responses):
-        raise LineError("responses is not a list of texts, or one of them is empty")
-    if len(responses) > MAX_RESPONSES:
-        raise LineError(f"it has {len(responses)} responses, {MAX_RESPONSES} are allowed")
-    if not isinstance(models, list) or not all(isinstance(one, str) and len(one) <= 200 for one in models):
-        raise LineError("models is not a list of names")
-    if models and len(models) != len(responses):
-        raise LineError(f"models names {len(models)} and there are {len(responses)} responses; name one for each")
-    return responses, models
-
-
-def parse_gold(row: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None]:
-    gold = row.get("gold")
-    purpose = row.get("purpose", Task.Purpose.WORK if gold is None else Task.Purpose.GOLD)
-    if purpose not in (Task.Purpose.WORK, Task.Purpose.GOLD, Task.Purpose.TEST):
-        raise LineError('purpose is "gold" or "test", or is left out')
-    if (gold is None) != (purpose == Task.Purpose.WORK):
-        raise LineError("gold and test tasks need gold, the known answer, and only they have one")
-    if gold is None:
-        return purpose, None
-    if not isinstance(gold, dict) or set(gold) - {"accept", "explanation"} or "accept" not in gold:
-        raise LineError('gold is {"accept": what counts as right, "explanation": why}')
-    return purpose, {"accept": gold["accept"], "explanation": text_of(gold, "explanation", 2_000)}
-
-
-def text_of(row: Mapping[str, Any], name: str, most: int) -> str:
-    text = row.get(name, "")
-    if not isinstance(text, str) or len(text) > most:
-        raise LineError(f"{name} is not a text of at most {most:,} characters")
-    return text.strip()
+def content(prompt: Prompt, image: str, responses: Sequence[str] = ()) -> Content:
+    turns = json.dumps([[one["role"], one["content"]] for one in prompt.messages])
+    return turns, image, tuple(sorted(responses))
 
 
 # --- What the lines need together ---------------------------------------------------------------------------
@@ -194,13 +117,20 @@ def task_problems(lines: Iterable[Line], recipe: Recipe | None) -> list[str]:
 
 
 def check_task(line: Line, recipe: Recipe | None) -> None:
+    said = "a known answer" if line.gold is not None else next(iter(line.asked), "")
     if recipe is None:
-        if line.gold is not None:
-            raise LineError("it has a known answer, and no tasks are made. Choose what is asked")
+        if said:
+            raise LineError(f"it has {said}, and no tasks are made. Choose what is asked")
+        return
+    check_raters(line, recipe)
+    if recipe.is_chat:
+        if line.responses or line.gold is not None:
+            what = "responses" if line.responses else "a known answer"
+            raise LineError(f"it has {what}, and a chat takes none: they come with its turns")
         return
     if not line.responses:
-        if line.gold is not None:
-            raise LineError("it has a known answer and no responses")
+        if said:
+            raise LineError(f"it has {said} and no responses, so no task is made of it")
         return
     kept = responses_of(line, recipe)
     if len(kept) < len(line.responses) and line.gold is not None:
@@ -214,6 +144,12 @@ def check_task(line: Line, recipe: Recipe | None) -> None:
             raise LineError(str(error).rstrip(".")) from error
     if line.gold is not None and (wrong := problem_with(line.gold["accept"], recipe.steps, responses=len(kept))):
         raise LineError(f"gold: {wrong}")
+
+
+def check_raters(line: Line, recipe: Recipe) -> None:
+    mine = recipe.said_by(line.asked)
+    if mine.ceiling is not None and mine.ceiling < mine.wanted:
+        raise LineError(f"ceiling is {mine.ceiling}, less than the {mine.wanted} raters that are asked in any case")
 
 
 def responses_of(line: Line, recipe: Recipe) -> list[str]:
@@ -247,6 +183,10 @@ class Pictures:
         ]
         spare = [f"No line names the picture {name}. Name it, or leave it out." for name in self.files.keys() - named]
         return [*self.problems, *missing, *sorted(spare)]
+
+    def digest(self, line: Line) -> str:
+        """sha256 of the picture of a line; "" where it has none."""
+        return next((digest for digest, name in self.names.items() if name == line.image), line.image)
 
     def of(self, line: Line) -> Image | None:
         """Keep the picture of a line. Raises ImageError."""
@@ -285,8 +225,8 @@ def take_in(project: Project, lines: Sequence[Line], pictures: Pictures, recipe:
     Response.objects.bulk_create([one for responses in made for one in responses])
     tasks = 0
     for line, responses in zip(lines, made, strict=True):
-        if recipe and responses:
-            recipe.create(responses, line.prompt, purpose=line.purpose, gold=line.gold)
+        if recipe and (responses or recipe.is_chat):
+            recipe.said_by(line.asked).create(responses, line.prompt, purpose=line.purpose, gold=line.gold)
             tasks += 1
     return Taken(len(lines), sum(len(responses) for responses in made), tasks)
 
@@ -308,13 +248,12 @@ def imported(line: Line, models: Mapping[str, ModelVersion], recipe: Recipe | No
 # --- The page -----------------------------------------------------------------------------------------------
 
 
-class PromptsForm(forms.Form):
+class PromptsForm(AskedForm):
     text = forms.CharField(
         widget=forms.Textarea, max_length=MAX_TEXT, strip=False,
         error_messages={"required": "There is no prompt in the text. Write one a line."},
     )  # fmt: skip
     protocol = forms.CharField(required=False)
-    wanted = Number(1, 50, required=False, initial=1)
 
     def __init__(self, *args: Any, protocols: Sequence[Protocol], **kwargs: Any) -> None:
         self.protocols = {str(one.pk): one for one in protocols}
@@ -328,14 +267,14 @@ class PromptsForm(forms.Form):
 
     def recipe(self) -> Recipe | None:
         found: Recipe | None = self.cleaned_data["protocol"]
-        return replace(found, wanted=self.cleaned_data["wanted"] or 1) if found else None
+        return replace(found, **self.asked()) if found else None
 
 
 @require_http_methods(["GET", "POST"])
 @project_view(can_research)
 def new_prompts(request: MemberRequest, project: Project) -> HttpResponseBase:
     """All lines or none: nothing is half taken in."""
-    protocols = protocols_of(project)
+    protocols = protocols_of(project, chats=True)
     form = PromptsForm(request.POST or None, protocols=protocols)
     problems: list[str] = []
     if request.method == "POST" and form.is_valid():
@@ -343,13 +282,15 @@ def new_prompts(request: MemberRequest, project: Project) -> HttpResponseBase:
         pictures = Pictures(project, request.FILES.getlist("pictures"))
         problems = parsed.problems + all_problems(project, parsed.lines, pictures, recipe)
         if not problems:
+            give_keys(project, parsed.lines)
             try:
                 taken = take_in(project, parsed.lines, pictures, recipe)
             except ImageError as error:
                 problems = [str(error)]
             except IntegrityError:  # a second click, or somebody else, between our look and our insert
                 problems = [
-                    "The same keys were added a moment ago. Look whether they are in, then mend and send again."
+                    "The same keys were added a moment ago, perhaps by a second click. Look whether the prompts are in "
+                    "before you send again."
                 ]
             else:
                 return told(request, project, taken)
@@ -357,18 +298,18 @@ def new_prompts(request: MemberRequest, project: Project) -> HttpResponseBase:
     shown = [{"protocol": one, "sizes": sizes_of(steps_asked(one))} for one in protocols]
     context = {
         "project": project, "form": form, "problems": problems[:20], "more": max(len(problems) - 20, 0),
-        "has_pictures": bool(request.FILES), "protocols": shown,
+        "has_pictures": bool(request.FILES), "protocols": shown, "skills": skills_of(project),
     }  # fmt: skip
     return render(request, "annotate/prompts_new.html", context, status=status)
 
 
 def all_problems(project: Project, lines: Sequence[Line], pictures: Pictures, recipe: Recipe | None) -> list[str]:
     """What stands against taking the lines in, beside what is wrong with a line itself."""
-    known = set(project.prompts.values_list("key", flat=True))
-    keys = [line.prompt.key for line in lines]
-    found = [f"The key {key} is in the project already." for key in keys if key in known]
-    found += pictures.check(lines) + task_problems(lines, recipe)
-    if recipe and lines and not any(line.responses for line in lines):
+    given = {line.prompt.key: line.number for line in lines if line.prompt.key}
+    known = project.prompts.filter(key__in=given).values_list("key", flat=True)
+    found = [f"Line {given[key]}: the key {key} is in the project already." for key in known]
+    found += [*pictures.check(lines), *repeated(project, lines, pictures, recipe), *task_problems(lines, recipe)]
+    if recipe and not recipe.is_chat and lines and not any(line.responses for line in lines):
         found.append("No line has responses, so no task can be made. Add responses, or choose “no tasks yet”.")
     return found if lines else [*found, "There is no prompt in the text. Write one a line."]
 
@@ -377,10 +318,19 @@ def told(request: MemberRequest, project: Project, taken: Taken) -> HttpResponse
     """Say what came of it, and go on to what is next."""
     more: Any = {name: count for name, count in (("responses", taken.responses), ("tasks", taken.tasks)) if count}
     record_audit(actor=request.user, action="prompts.added", project=project, count=taken.prompts, **more)
-    if not taken.tasks:
-        with_responses = f" with {taken.responses:,} responses" if taken.responses else ""
-        messages.success(request, f"{taken.prompts:,} prompts are in{with_responses}. Let a model answer them next.")
+    words = f"{count_of(taken.prompts, 'prompt')} added"
+    if taken.responses:
+        words += f", with {count_of(taken.responses, 'response')}"
+    if taken.tasks:
+        waits = "waits" if taken.tasks == 1 else "wait"
+        messages.success(request, f"{words}. {count_of(taken.tasks, 'task')} {waits} for raters.")
+    elif taken.responses:
+        messages.success(request, f"{words}. No tasks were made.")
+    else:
+        messages.success(request, f"{words}. Let a model answer next.")
         return redirect("launch", slug=project.slug, kind="sample")
-    words = "1 task waits" if taken.tasks == 1 else f"{taken.tasks:,} tasks wait"
-    messages.success(request, f"{taken.prompts:,} prompts are in, and {words} for raters.")
-    return redirect("annotate", slug=project.slug)
+    return redirect("project", slug=project.slug)
+
+
+def count_of(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -3,8 +3,8 @@
 import itertools
 import math
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -20,6 +20,7 @@ from accounts.requests import MemberRequest
 from annotate import services
 from annotate.design.protocols import ProtocolError, Step, parse_steps
 from annotate.intake.collection import Number
+from annotate.intake.prompt_lines import MAX_CRITERION, MAX_PRIORITY, MAX_RATERS, MAX_SKILL
 from annotate.models import Prompt, Protocol, Response, Task, TaskResponse
 from registry.models import Job
 
@@ -53,6 +54,15 @@ class Recipe:
     def steps(self) -> tuple[Step, ...]:
         return steps_asked(self.protocol)
 
+    @property
+    def is_chat(self) -> bool:
+        """Whether its items take no responses: those of a chat come with the turns."""
+        return sizes_of(self.steps)[1] == 0
+
+    def said_by(self, line: Mapping[str, Any]) -> "Recipe":
+        """With what one line says of its task."""
+        return replace(self, **line) if line else self
+
     def create(self, responses: Sequence[Response], prompt: Prompt | None = None, **values: Any) -> Task:
         """One task over these responses, in this order."""
         return services.create_task(
@@ -76,18 +86,17 @@ def usual_size(steps: Sequence[Step]) -> int:
     return min(max([least, *(USUAL_SIZE.get(step.kind.slug, 1) for step in steps)]), most)
 
 
-def protocols_of(project: Project) -> list[Protocol]:
-    """The newest version of each protocol that responses can be put into."""
+def protocols_of(project: Project, *, chats: bool = False) -> list[Protocol]:
+    """The newest version of each protocol that responses can be put into, and of chats where they are asked for."""
     newest: dict[str, Protocol] = {}
     for protocol in project.protocols.order_by("name", "-version"):
         newest.setdefault(protocol.name, protocol)
-    return [protocol for protocol in newest.values() if takes_responses(protocol)]
+    return [protocol for protocol in newest.values() if can_be_asked(protocol, chats=chats)]
 
 
-def takes_responses(protocol: Protocol) -> bool:
-    """Not a chat, whose responses come with the turns."""
+def can_be_asked(protocol: Protocol, *, chats: bool) -> bool:
     try:
-        return sizes_of(steps_asked(protocol))[1] > 0
+        return chats or sizes_of(steps_asked(protocol))[1] > 0
     except ProtocolError:
         return False
 
@@ -201,17 +210,38 @@ def answers_by_prompt(run: Job) -> dict[int, list[Response]]:
 # --- The page -----------------------------------------------------------------------------------------------
 
 
-class TasksForm(forms.Form):
+class AskedForm(forms.Form):
+    """Who answers a task, and by what; the same for tasks of lines and of a run."""
+
+    wanted = Number(1, MAX_RATERS, required=False, initial=1)
+    ceiling = Number(1, MAX_RATERS, required=False)
+    criterion = forms.CharField(required=False, max_length=MAX_CRITERION)
+    skill = forms.CharField(required=False, max_length=MAX_SKILL)
+    priority = Number(-MAX_PRIORITY, MAX_PRIORITY, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        wanted, ceiling = values.get("wanted") or 1, values.get("ceiling")
+        if ceiling and ceiling < wanted:
+            self.add_error("ceiling", f"At most {ceiling} is less than the {wanted} that are asked in any case.")
+        return values
+
+    def asked(self) -> dict[str, Any]:
+        """The fields of a Recipe."""
+        values = self.cleaned_data
+        return {
+            "wanted": values["wanted"] or 1, "ceiling": values["ceiling"], "criterion": values["criterion"],
+            "skill": values["skill"], "priority": values["priority"] or 0,
+        }  # fmt: skip
+
+
+class TasksForm(AskedForm):
     protocol = forms.CharField(required=False)
     size = Number(1, 12, required=False)
     pairs = Number(1, 100, initial=3)
     against = forms.CharField(required=False)
     two_prompts = forms.BooleanField(required=False)
-    wanted = Number(1, 50, initial=1)
-    ceiling = Number(1, 50, required=False)
-    criterion = forms.CharField(required=False, max_length=1_000)
-    skill = forms.CharField(required=False, max_length=40)
-    priority = Number(-100, 100, required=False)
+    wanted = Number(1, MAX_RATERS, initial=1)
 
     def __init__(self, *args: Any, protocols: Sequence[Protocol], others: Sequence[Job], **kwargs: Any) -> None:
         self.protocols = {str(one.pk): one for one in protocols}
@@ -228,10 +258,7 @@ class TasksForm(forms.Form):
         return self.others.get(name)
 
     def clean(self) -> dict[str, Any]:
-        values: dict[str, Any] = super().clean() or {}
-        wanted, ceiling = values.get("wanted"), values.get("ceiling")
-        if wanted and ceiling and ceiling < wanted:
-            self.add_error("ceiling", f"At most {ceiling} is less than the {wanted} that are asked in any case.")
+        values = super().clean()
         if "protocol" not in values or "size" not in values:
             return values
         steps = steps_asked(values["protocol"])
@@ -248,9 +275,8 @@ class TasksForm(forms.Form):
     def recipe(self) -> Recipe:
         values = self.cleaned_data
         return Recipe(
-            protocol=values["protocol"], size=values["size"], items=values["pairs"], wanted=values["wanted"],
-            ceiling=values["ceiling"], criterion=values["criterion"], skill=values["skill"],
-            priority=values["priority"] or 0, two_prompts=values["two_prompts"],
+            protocol=values["protocol"], size=values["size"], items=values["pairs"],
+            two_prompts=values["two_prompts"], **self.asked(),
         )  # fmt: skip
 
 
@@ -281,7 +307,7 @@ def new_tasks(request: MemberRequest, project: Project, name: str) -> HttpRespon
         if made:
             record_audit(actor=request.user, action="tasks.made", project=project, target=run.name, count=made)
             messages.success(request, f"{made:,} {made_of(recipe, made)} for raters.")
-            return redirect("annotate", slug=project.slug)
+            return redirect("project", slug=project.slug)
         form.add_error(None, nothing_new(recipe))
     shown = [offered(one) for one in protocols]
     context = {"project": project, "run": run, "others": others, "form": form, "protocols": shown,

@@ -55,6 +55,29 @@ def test_known_keys_are_refused(project: Project, researcher_client: Client) -> 
     assert project.prompts.count() == 1
 
 
+def test_generated_keys_are_free_ones(project: Project, researcher_client: Client) -> None:
+    make_prompt(project, "prompt-00007")
+    add(researcher_client, 'First?\n{"prompt": "Mine?", "key": "prompt-00009"}\nSecond?')
+    assert "2 prompts added" in add(researcher_client, "Third?\nFourth?")
+    keys = {prompt.text: prompt.key for prompt in project.prompts.exclude(key="prompt-00007")}
+    assert keys == {
+        "Mine?": "prompt-00009", "First?": "prompt-00010", "Second?": "prompt-00011", "Third?": "prompt-00012",
+        "Fourth?": "prompt-00013",
+    }  # fmt: skip
+
+
+def test_the_same_text_twice_is_told(project: Project, researcher_client: Client) -> None:
+    add(researcher_client, "One?\nTwo?")
+    told = add(researcher_client, "Three?\nTwo?\nThree?")
+    assert "Line 2: the same is in the project already, as prompt-00002." in told
+    assert "Line 3: the same is on line 1." in told and project.prompts.count() == 2
+    pair = '{"prompt": "One?", "responses": ["%s", "Slowly."]}'
+    assert "1 prompt added, with 2 responses" in add(researcher_client, pair % "Quickly.")
+    assert "as prompt-00003" in add(researcher_client, pair % "Quickly."), "the same responses again"
+    assert "1 prompt added" in add(researcher_client, pair % "At once."), "other responses"
+    assert "1 prompt added" in add(researcher_client, '{"prompt": "Two?", "key": "again"}'), "a key of its own"
+
+
 def sampled(project: Project, user: User, name: str, *texts: str) -> Job:
     job = jobs.request_job(
         project=project, kind="sample", params={"model": "base", "split": "all"}, user=user, name=name

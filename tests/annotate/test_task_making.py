@@ -246,6 +246,45 @@ def test_responses_become_tasks_without_a_model(project: Project, researcher_cli
     assert AuditEvent.objects.get().data == {"count": 3, "responses": 4, "tasks": 2}
 
 
+def test_who_answers_is_said_by_the_form_and_by_lines(project: Project, researcher_client: Client) -> None:
+    two = {"responses": ["a.", "b."]}
+    line = {"skill": "maths", "priority": 5, "criterion": "Which is exact?", "wanted": 2, "ceiling": 4}
+    answer = add(
+        researcher_client, {"prompt": "One?", "key": "one", **two}, {"prompt": "Two?", "key": "two", **two, **line},
+        protocol="pairwise", wanted="3", ceiling="5", skill="law", priority="1", criterion="Which is kind?",
+    )  # fmt: skip
+    assert answer.headers["Location"] == "/p/helpful/"
+    assert "2 prompts added, with 4 responses. 2 tasks wait for raters." in (
+        researcher_client.get("/p/helpful/").content.decode()
+    )
+    said = Task.objects.values("wanted", "ceiling", "skill", "priority", "criterion")
+    form = {"wanted": 3, "ceiling": 5, "skill": "law", "priority": 1, "criterion": "Which is kind?"}
+    assert (said.get(prompt__key="one"), said.get(prompt__key="two")) == (form, line)
+
+
+def test_a_chat_needs_no_responses(project: Project, researcher_client: Client) -> None:
+    protocol = make_protocol(project, "chat")
+    assert f'value="{protocol.pk}"' in researcher_client.get(PAGE).content.decode()
+    brings = {"prompt": "Two?", "responses": ["a.", "b."]}
+    assert "a chat takes none" in problems(add(researcher_client, brings, protocol=protocol.pk))
+    add(researcher_client, "Ask about beans.", {"prompt": "Ask about rice.", "wanted": 2}, protocol=protocol.pk)
+    assert list(Task.objects.order_by("pk").values_list("kind", "wanted")) == [("chat", 1), ("chat", 2)]
+    assert not Response.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["wanted", "ceiling", "priority", "skill", "criterion"])
+def test_what_a_line_says_of_its_task_is_checked(project: Project, researcher_client: Client, name: str) -> None:
+    line = {"prompt": "One?", "responses": ["a.", "b."]}
+    for value in (True, 1.5, [], "x" * 1_001, 1_000):
+        assert f"Line 1: {name} is" in problems(add(researcher_client, {**line, name: value}, protocol="pairwise"))
+    assert f"it has {name}, and no tasks are made" in problems(
+        add(researcher_client, {**line, name: "a" if name in {"skill", "criterion"} else 1})
+    )
+    assert "less than the 3 raters" in problems(
+        add(researcher_client, {**line, "wanted": 3, "ceiling": 2}, protocol="pairwise")
+    )
+
+
 def test_responses_alone_are_kept(project: Project, researcher_client: Client) -> None:
     answer = add(researcher_client, {"prompt": "One?", "responses": ["a.", "b.", "c."]})
     assert answer.status_code == 302
