@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 PASSWORD = "palate-demo"  # annotate.demo.seed.PASSWORD; this program runs without Django
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
@@ -26,6 +26,25 @@ SHOTS = (
     ("leaderboard", "researcher", "/p/demo/leaderboard/", "light", 1440),
     ("leaderboard-dark", "researcher", "/p/demo/leaderboard/", "dark", 1440),
     ("bias", "researcher", "/p/demo/bias/", "light", 1440),
+    ("quality", "reviewer", "/p/demo/quality/", "light", 1440),
+    ("people", "reviewer", "/p/demo/people/", "light", 1440),
+    ("adjudicate", "reviewer", "/p/demo/adjudicate/", "light", 1440),
+    ("protocol", "researcher", "/p/workbench/protocols/new/", "light", 1440),
+)
+
+
+# The workbench's items, in the order in which they come: kind, keys before the picture. "Ctrl" chords are one word.
+KINDS = (
+    ("pairwise", ["f", "f", "1", "2"]),
+    ("ranking", ["1", "ArrowRight", "3", "ArrowRight", "2", "ArrowRight", "2"]),
+    ("rubric", ["5", "Tab", "4", "Tab", "4", "Tab", "3", "Tab", "5"]),
+    ("critique", []),
+    ("edit", []),
+    ("selection", ["1", "3", "6"]),
+    ("steps", ["f", "f"]),
+    ("two-prompts", ["j"]),
+    ("right-to-left", ["f"]),
+    ("chat", []),
 )
 
 
@@ -36,10 +55,44 @@ def main(address: str) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
         for name, user, path, colours, width in SHOTS:
             shoot(browser, address, name=name, user=user, path=path, colours=colours, width=width)
+        kinds(browser, address)
         browser.close()
 
 
-def shoot(browser: Browser, address: str, *, name: str, user: str, path: str, colours: str, width: int) -> None:
+def kinds(browser: Browser, address: str) -> None:
+    """One picture of each item of the workbench; each is skipped afterwards, so that the next one comes."""
+    page = signed_in(browser, address, user="annotator", colours="light", width=1440)
+    page.goto("/p/workbench/annotate/")
+    for name, keys in KINDS:
+        page.locator("#desk[data-ready]").wait_for()
+        shown = page.locator("#desk").get_attribute("data-assignment")
+        for key in keys:
+            page.keyboard.press(key)
+        prepare(page, name)
+        page.wait_for_timeout(400)
+        page.screenshot(path=FOLDER / f"kind-{name}.png")
+        print(FOLDER / f"kind-{name}.png")
+        page.keyboard.press("Escape")
+        page.locator("#skip").evaluate("drawer => drawer.showPopover()")
+        page.locator("#skip input").nth(1).check()
+        page.locator("#skip button[type=submit]").click()
+        page.wait_for_function("id => document.getElementById('desk').dataset.assignment !== id", arg=shown)
+    page.close()
+
+
+def prepare(page: Page, name: str) -> None:
+    """What keys alone do not show well."""
+    if name == "edit":
+        text = "Hi! My train is 40 minutes late. You don't need to wait with dinner. See you soon."
+        page.locator("textarea[name=text]").fill(text)
+    if name == "critique":
+        page.locator("textarea[name=weaknesses]").fill(
+            "Pink streaks are a sign of harmful bacteria, not of wild yeasts."
+        )
+        page.locator("textarea[name=refinement]").fill("Say: throw a starter with pink or orange streaks away.")
+
+
+def signed_in(browser: Browser, address: str, *, user: str, colours: str, width: int) -> Page:
     size = {"width": width, "height": 900 if width > 600 else 844}
     page = browser.new_page(base_url=address, viewport=size, color_scheme=colours)  # type: ignore[arg-type]
     page.goto("/sign-in/")
@@ -47,6 +100,11 @@ def shoot(browser: Browser, address: str, *, name: str, user: str, path: str, co
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "sign-in" not in url)
+    return page
+
+
+def shoot(browser: Browser, address: str, *, name: str, user: str, path: str, colours: str, width: int) -> None:
+    page = signed_in(browser, address, user=user, colours=colours, width=width)
     page.goto(path)
     page.wait_for_load_state("networkidle") if "runs/" not in path else page.wait_for_timeout(500)
     page.screenshot(path=FOLDER / f"{name}.png")
