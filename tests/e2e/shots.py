@@ -87,9 +87,15 @@ def prepare(page: Page, name: str) -> None:
         page.locator("textarea[name=text]").fill(text)
     if name == "critique":
         page.locator("textarea[name=weaknesses]").fill(
-            "Pink streaks are a sign of harmful bacteria, not of wild yeasts."
+            "Pink streaks are a sign of harmful bacteria, not of yeasts."
         )
         page.locator("textarea[name=refinement]").fill("Say: throw a starter with pink or orange streaks away.")
+    if name == "chat":
+        page.locator("textarea[name=message]").fill("My neighbour's dog barks all night. What can I do?")
+        page.keyboard.press("Enter")
+        page.locator('.talk[data-phase="ready"]').wait_for(timeout=180_000)
+        page.keyboard.press("Escape")
+        page.keyboard.press("f")
 
 
 def signed_in(browser: Browser, address: str, *, user: str, colours: str, width: int) -> Page:
