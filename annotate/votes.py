@@ -1,19 +1,20 @@
 """One vote: what was shown, what was said, and every dataset and model that it went into."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from accounts.models import Project
-from accounts.permissions import can_review, project_view
+from accounts.permissions import can_research, can_review, project_view
+from accounts.requests import MemberRequest
 from annotate.design.protocols import said
 from annotate.kinds.base import LETTERS
-from annotate.models import Feedback
+from annotate.models import Feedback, Task
 
 
 @require_GET
 @project_view(can_review)
-def vote(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+def vote(request: MemberRequest, project: Project, pk: int) -> HttpResponse:
     feedback = get_object_or_404(
         Feedback.objects.select_related("annotator", "task__prompt", "supersedes"), pk=pk, project=project
     )
@@ -34,5 +35,6 @@ def vote(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
                 for one in Feedback.current.filter(assignment_id=feedback.assignment_id).exclude(pk=feedback.pk)
             ],
             "lineage": lineage,
+            "may_make_known": feedback.task.purpose == Task.Purpose.WORK and can_research(request.user, project),
         },
     )

@@ -1,4 +1,4 @@
-"""The page "How tasks are given out": the order of the queue, gold tasks, the qualification test, goals."""
+"""The page Collection, how tasks are given out: the order of the queue, gold tasks, the qualification test, goals."""
 
 from dataclasses import dataclass
 from typing import Any

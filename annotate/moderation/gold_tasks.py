@@ -34,7 +34,9 @@ from annotate.services import Refused
 
 PAGE = 30
 OFFERED = 10
-"""Settled items that the page offers to make gold."""
+"""Items of each sort that the page offers to make gold: with a verdict, and with a clear majority."""
+LOOKED_AT = 100
+"""The newest answered items among which a clear majority is looked for."""
 FEWEST = 3
 CLEAR = 0.75
 """Without a verdict, at least FEWEST raters have answered, and this share of them gave the same known answer."""
@@ -138,7 +140,10 @@ class Known:
 
 def expected_words(task: Task) -> str:
     """What counts as right, in the letters of the order in which the responses are stored."""
-    accept: Mapping[str, Any] = (task.gold or {}).get("accept", {})
+    return words_for((task.gold or {}).get("accept", {}))
+
+
+def words_for(accept: Mapping[str, Any]) -> str:
     letters = "ABCDEFGHIJKL"
     if "best" in accept:
         best = accept["best"] if isinstance(accept["best"], list) else [accept["best"]]
@@ -171,12 +176,40 @@ def known_of(task: Any) -> Known:
 
 
 def offers(project: Project) -> list[dict[str, Any]]:
-    """Items with a verdict that are no known answer yet, newest first."""
+    """Items that could be known answers and are none yet: with a verdict, then with a clear majority; newest first."""
     copies = Task.objects.filter(project=project, purpose__in=PURPOSES, flagged=False, gold__has_key="copy_of")
     taken = set(copies.values_list("gold__copy_of", flat=True))
     verdicts = Verdict.objects.filter(project=project, withdrawn_at=None).exclude(task__in=taken)
     newest = verdicts.select_related("task__prompt").order_by("-pk")[:OFFERED]
-    return [{"verdict": one, "words": words_of(compared_in(one.task), one.value)} for one in newest]
+    return [
+        {"task": one.task, "words": words_of(compared_in(one.task), one.value), "source": "the verdict",
+         "explanation": one.reason}
+        for one in newest
+    ] + agreed(project, taken)  # fmt: skip
+
+
+def agreed(project: Project, taken: set[int]) -> list[dict[str, Any]]:
+    """Of the newest items with enough answers and no verdict, those with a clear majority."""
+    tasks = Task.objects.filter(
+        project=project, purpose=Task.Purpose.WORK, flagged=False, answered__gte=FEWEST
+    ).exclude(pk__in=taken)  # fmt: skip
+    tasks = tasks.exclude(pk__in=Verdict.objects.filter(project=project, withdrawn_at=None).values("task"))
+    newest = list(tasks.select_related("prompt", "protocol").order_by("-pk")[:LOOKED_AT])
+    answers: dict[tuple[int, int], list[Feedback]] = {}
+    for one in Feedback.current.filter(task__in=newest):
+        answers.setdefault((one.task_id, one.step), []).append(one)
+    found = []
+    for task in newest:
+        step = compared_in(task)
+        if step.kind.right is None or sum(one.kind.right is not None for one in steps_of(task)) != 1:
+            continue
+        try:
+            accept, source = majority(step.kind.slug, answers.get((task.pk, step.number), []), task.pk)
+        except Refused:
+            continue
+        if accept is not None:
+            found.append({"task": task, "words": words_for(accept), "source": source, "explanation": ""})
+    return found[:OFFERED]
 
 
 @never_cache
@@ -209,7 +242,9 @@ def make(request: MemberRequest, project: Project) -> HttpResponseBase:
     pk = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0
     found = Task.objects.filter(pk=pk, project=project).select_related("prompt", "protocol", "project").first()
     if found is None:
-        messages.error(request, f"{number[:20] or 'Nothing'} is no task of this project. Its number is on its votes.")
+        messages.error(
+            request, f"{number[:20] or 'Nothing'} is no task of this project. Its number is on each of its votes."
+        )
         return redirect("known-answers", slug=project.slug)
     try:
         purpose = request.POST.get("purpose", "")

@@ -50,9 +50,10 @@ def index(request: MemberRequest, project: Project) -> HttpResponse:
     worth = looks(notices(crowd.raters, gold_bar=people.gold_bar(project)), names)
     shown = chosen(everyone, names, asked)
     page = Paginator(shown, A_PAGE).get_page(asked["page"])
+    rows = [row_of(one, names[one.user.pk]) for one in page]
     context = {
         "project": project, "crowd": crowd, "asked": asked, "total": len(everyone), "page": page, "names": names,
-        "rows": [row_of(one, names[one.user.pk]) for one in page],
+        "rows": rows, "any_first": any(row["first"] for row in rows),
         "sentence": sentence(crowd.raters, worth, simulated=crowd.simulated),
         "looks": [(one, may_pause(request, project, everyone, one)) for one in worth[:MOST_LOOKS]],
         "looks_left_out": max(len(worth) - MOST_LOOKS, 0),

@@ -83,8 +83,9 @@ def project_view(
         def wrapped(request: HttpRequest, slug: str, **kwargs: Any) -> HttpResponseBase:
             project = get_object_or_404(Project, slug=slug)
             assert isinstance(request.user, User), "LoginRequiredMiddleware lets no anonymous user through"
+            if can_see(request.user, project):
+                request.project = project  # type: ignore[attr-defined]  # also for the page that says no
             require(request.user, project, permission)
-            request.project = project  # type: ignore[attr-defined]
             return view(request, project, **kwargs)
 
         return wrapped

@@ -11,7 +11,7 @@ from accounts.permissions import can_research, can_review
 from annotate.moderation import disagreement
 from registry.models import Job
 
-ADJUDICATION = {"adjudicate-item", "adjudicate-settled", "flagged", "known-answers"}
+ADJUDICATION = {"adjudicate-item", "adjudicate-settled", "known-answers"}
 PROTOCOLS = {"protocol", "protocol-new", "protocol-version", "rubrics", "rubric", "rubric-new", "rubric-version"}
 # label, icon, url name, who may open it (None: every member), url names of the pages that belong to it
 ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...] = (
@@ -20,6 +20,7 @@ ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...]
         ("Annotate", "tasks", "annotate", None, set()),
         ("Your work", "check", "me", None, {"history"}),
         ("Adjudicate", "scales", "adjudicate", can_review, ADJUDICATION),
+        ("Flagged", "flag", "flagged", can_review, set()),
         ("Collection", "sort", "collection", can_research, set()),
         ("Protocols", "quote", "protocols", can_research, PROTOCOLS),
     )),

@@ -298,3 +298,45 @@ def test_whoever_changes_an_answer_after_being_told_does_not_count_as_right(proj
     assert disagreement.gold_accuracy(project, [annotator.pk]) == {annotator.pk: (0, 1)}
     (known,) = [gold_tasks.known_of(one) for one in gold_tasks.known_tasks(project)]
     assert (known.right.n, known.missed) == (1, 1)
+
+
+def test_items_with_a_clear_majority_are_offered_with_their_number(project: Project, researcher_client: Client) -> None:
+    clear = answered(project, [1, 2, 3], "clear")
+    answered(project, [1, -2, 0], "torn")
+    answered(project, [1, 1], "two")
+    page = researcher_client.get(PAGE)
+    assert [one["task"] for one in page.context["offers"]] == [clear]
+    assert (page.context["offers"][0]["words"], page.context["offers"][0]["source"]) == ("A better", "3 of 3 raters")
+    assert f'name="task" value="{clear.pk}"' in page.content.decode()
+    researcher_client.post(f"{PAGE}make/", {"task": clear.pk, "purpose": "test"})
+    assert not researcher_client.get(PAGE).context["offers"], "it is a known answer now"
+
+
+def test_a_vote_names_its_task_and_makes_it_known(
+    project: Project, researcher_client: Client, reviewer_client: Client
+) -> None:
+    vote = answered(project, [1, 1, 1]).feedback.first()
+    assert vote
+    path = f"/p/helpful/votes/{vote.pk}/"
+    page = researcher_client.get(path).content.decode()
+    assert "Make gold" in page and f'name="task" value="{vote.task_id}"' in page
+    assert "Make gold" not in reviewer_client.get(path).content.decode()
+
+
+def test_no_page_of_a_reviewer_links_to_one_that_is_refused(project: Project, reviewer_client: Client) -> None:
+    answered(project, [1, -1, 0])
+    pages = ["", "adjudicate/", "adjudicate/settled/", "flagged/", "people/", "quality/", "bias/", "annotate/"]
+    for page in pages:
+        found = reviewer_client.get(f"/p/helpful/{page}").content.decode()
+        for link in sorted({one.split("#")[0] for one in re.findall(r'href="(/p/helpful/[^"]*)"', found)}):
+            assert reviewer_client.get(link.replace("&amp;", "&")).status_code == 200, f"{page} links to {link}"
+
+
+def test_a_page_that_says_no_has_the_way_back(
+    project: Project, reviewer_client: Client, outsider_client: Client
+) -> None:
+    refused = reviewer_client.get(PAGE)
+    assert refused.status_code == 403 and 'href="/p/helpful/"' in refused.content.decode()
+    missing = reviewer_client.get("/p/helpful/votes/999999/")
+    assert missing.status_code == 404 and 'href="/p/helpful/"' in missing.content.decode()
+    assert '/p/helpful/"' not in outsider_client.get(PAGE).content.decode(), "outsiders learn nothing"
