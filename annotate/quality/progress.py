@@ -133,6 +133,32 @@ def side_counts(project: Project, origin: str) -> list[tuple[int, int, int, int]
     return [(b, t, a, n - b - t - a) for b, t, a, n in rows.values_list("below", "tie", "above", "n")]
 
 
+@dataclass(frozen=True)
+class Overlap:
+    """How many items that count for agreement were answered by people, or by simulated raters, and by how many."""
+
+    raters: int
+    items: int
+    shared: int
+    """Items with two of these raters or more."""
+    may_be_shared: int
+    """Items that ask for two raters or more."""
+
+
+def overlap_of(project: Project, *, simulated: bool) -> Overlap:
+    return counted(project, f"overlap-{simulated}", lambda: count_overlap(project, SIMULATED if simulated else PEOPLE))
+
+
+def count_overlap(project: Project, origin: str) -> Overlap:
+    rows = finished(project).filter(origin=origin, task__purpose__in=SHARED).order_by()
+    by_item = rows.values("task_id", "task__wanted").annotate(n=Count("annotator_id", distinct=True))
+    found = [(wanted, n) for wanted, n in by_item.values_list("task__wanted", "n")]
+    return Overlap(
+        rows.values("annotator_id").distinct().count(), len(found), sum(n > 1 for _, n in found),
+        sum(wanted > 1 for wanted, _ in found),
+    )  # fmt: skip
+
+
 def agreement(project: Project, *, seed: int = 0) -> Figure:
     """Krippendorff's alpha (nominal, sides) with a bootstrap interval over tasks.
 

@@ -7,6 +7,7 @@ taken for agreement. People and simulated raters never share a table.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -152,10 +153,25 @@ def dimensions(value: Mapping[str, Any], order: Sequence[int], options: Options)
 
 def rubric(value: Mapping[str, Any], order: Sequence[int], options: Options) -> Iterator[Said]:
     """The level, 1 to 5, of each response in each dimension."""
+    names = names_of(options)
     for position, levels in zip(order, value.get("ratings") or (), strict=False):
         for name, level in (levels or {}).items():
             if level is not None:
-                yield Measure("rubric", name, "ordinal"), position, int(level)
+                yield Measure("rubric", names.get(name, name), "ordinal"), position, int(level)
+
+
+def names_of(options: Options) -> Mapping[str, str]:
+    """{key: name} of a rubric's dimensions, as the raters read them; keys where two have one name."""
+    asked = (options.get("rubric") or {}).get("dimensions") or ()
+    names = {str(one["key"]): str(one["name"]) for one in asked or usual_dimensions()}
+    return names if len(set(names.values())) == len(names) else {}
+
+
+@cache
+def usual_dimensions() -> Sequence[Mapping[str, Any]]:
+    """Those of a rubric step that says nothing of its own."""
+    found: Mapping[str, Any] = KINDS["rubric"].options().model_dump() if "rubric" in KINDS else {"rubric": {}}
+    return found["rubric"].get("dimensions", ())
 
 
 def ranking(value: Mapping[str, Any], order: Sequence[int], options: Options) -> Iterator[Said]:

@@ -16,6 +16,7 @@ from annotate.quality import charts as quality_charts
 from annotate.quality import measures, pseudonyms
 from annotate.quality.agreement import NOTHING_SHARED, ONE_UNIT, ONE_VALUE, Estimate
 from annotate.quality.measures import ENOUGH_SHARED, Row, Voice, level_words
+from annotate.quality.progress import Overlap, overlap_of
 from pages.charts import Chart, standalone_svg, to_csv
 from pages.charts.download import harmless
 
@@ -50,9 +51,10 @@ def quality(request: MemberRequest, project: Project) -> HttpResponse:
     if voice:
         names = names_in(request, project, voice)
         context |= {
-            "sentence": sentence(voice),
+            "sentence": sentence(voice, overlap_of(project, simulated=voice.simulated)),
             "who": quality_charts.who(voice),
-            "rows": [(row, why(row.alpha), level_words(row.alpha)) for row in voice.rows],
+            "rows": [(row, why(row.alpha), level_words(row.alpha)) for row in voice.rows if row.units],
+            "not_shared": [row.measure for row in voice.rows if not row.units and not row.lang],
             "other_levels": any(len(row.alphas) > 1 for row in voice.rows),
             "agreement_chart": drawn("agreement", voice, names),
             "kappa_chart": quality_charts.kappa(
@@ -78,13 +80,11 @@ def why(found: Estimate) -> str:
     return WHY.get(found.reason, found.reason)
 
 
-def sentence(voice: Voice) -> str:
+def sentence(voice: Voice, overlap: Overlap) -> str:
     """The finding of the page."""
     main, who = voice.main, "Simulated raters" if voice.simulated else "People"
     if main is None or not main.units:
-        return (
-            f"{who} answered, and no item has two of them yet. Ask for an overlap of 2 or more to learn if they agree."
-        )
+        return nothing_shared(overlap, simulated=voice.simulated)
     if main.alpha.value is None:
         return f"On {main.measure.name}, agreement of {who.lower()} is undefined: {why(main.alpha)}."
     items = f"{main.units:,} shared item{'' if main.units == 1 else 's'}"
@@ -92,6 +92,26 @@ def sentence(voice: Voice) -> str:
     if main.alpha.low is not None and main.alpha.high is not None:
         figure += f", {main.alpha.low:.2f} to {main.alpha.high:.2f}"
     return f"{who} agree {level_words(main.alpha)} on {main.measure.name}: {figure}, on {items}."
+
+
+def nothing_shared(overlap: Overlap, *, simulated: bool) -> str:
+    """Why nothing can be said of agreement yet, and what changes it."""
+    items = f"{overlap.items:,} item{'' if overlap.items == 1 else 's'}"
+    if not overlap.items:
+        return "Only gold and test tasks were answered yet, and agreement is not read from those."
+    if overlap.shared:
+        return f"{overlap.shared:,} of {items} have two raters, and nothing in their answers can be compared."
+    one = "One simulated rater" if simulated else "One person"
+    begin = f"{one} has answered {items}" if overlap.raters == 1 else f"{items} answered, and none by two raters yet"
+    if not overlap.may_be_shared:
+        return (
+            f"{begin}. Each asks for a single rater: make tasks with 2 raters an item or more to learn if they agree."
+        )
+    ask = "asks" if overlap.may_be_shared == 1 else "ask"
+    return (
+        f"{begin}. {overlap.may_be_shared:,} of them {ask} for two raters or more: "
+        "agreement is known when a second one answers."
+    )
 
 
 def drawn(name: str, voice: Voice, names: dict[int, str]) -> Chart:

@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Membership, Project, User
+from annotate.design.rubrics import READY
 from annotate.models import Assignment, Collection, Contradiction, Feedback, Protocol, Qualification, Task
 from annotate.quality import measures
 from annotate.quality.columns import read_answers
@@ -170,10 +171,40 @@ def test_undefined_agreement_is_said_in_words(project: Project, reviewer_client:
     users = crowd.make_people(project, 3)
     tasks = crowd.make_tasks(project, 5)
     crowd.answer(project, tasks, [(users[0], crowd.always_tie)], overlap=1)
-    assert "no item has two of them yet" in reviewer_client.get("/p/helpful/quality/").content.decode()
+    Task.objects.update(wanted=2)
+    assert "One person has answered 5 items. 5 of them ask for two raters or more" in (
+        reviewer_client.get("/p/helpful/quality/").content.decode()
+    )
     more = crowd.make_tasks(project, 5, prefix="more")
     crowd.answer(project, more, [(user, crowd.always_tie) for user in users], overlap=2)
     assert "only one value was ever used" in reviewer_client.get("/p/helpful/quality/").content.decode()
+
+
+def test_the_true_reason_why_nothing_is_shared(project: Project, reviewer_client: Client) -> None:
+    users = crowd.make_people(project, 2)
+    crowd.answer(project, crowd.make_tasks(project, 4, wanted=1), [(users[0], crowd.coin)], overlap=1)
+    page = reviewer_client.get("/p/helpful/quality/").content.decode()
+    assert "Each asks for a single rater" in page
+    assert "No item has two raters yet on which is better and how much better." in page
+    assert "Everything that people can agree on" in page and '<th scope="col">Fleiss' not in page
+    crowd.answer(project, crowd.make_tasks(project, 3, prefix="d"), [(users[1], crowd.coin)], overlap=1)
+    Task.objects.filter(prompt__key__startswith="d-").update(wanted=3)
+    page = reviewer_client.get("/p/helpful/quality/").content.decode()
+    assert "7 items answered, and none by two raters yet. 3 of them ask for two raters or more" in page
+
+
+def test_dimensions_of_a_rubric_have_their_names(project: Project, reviewer_client: Client) -> None:
+    users = crowd.make_people(project, 2)
+    steps = [{"kind": "rubric", "options": {"rubric": READY["menlo"].model_dump()}}]
+    asked = Protocol.objects.create(project=project, name="r", title="R", steps=steps)
+    for protocol in (asked, None):
+        [task] = crowd.make_tasks(project, 1, prefix=str(protocol), protocol=protocol)
+        for user in users:
+            levels = {one.key: 4 for one in READY["menlo"].dimensions}
+            give(task, user, "rubric", {"ratings": [levels, levels]}, [0, 1], preference=0)
+    page = reviewer_client.get("/p/helpful/quality/").content.decode()
+    for one in READY["menlo"].dimensions:
+        assert f">{one.name}<" in page and f">{one.key}<" not in page
 
 
 def test_people_and_simulated_raters_are_never_one_number(
