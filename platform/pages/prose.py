@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import nh3
 from markdown_it import MarkdownIt
+
+from pages import math
 
 TAGS = {
     *("p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"),
@@ -24,16 +27,27 @@ def build() -> MarkdownIt:
 
 
 PARSER = build()
+WITH_MATH = build()
+math.add_math(WITH_MATH)
+ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "th": set(), "td": set()}
 
 
 @lru_cache(maxsize=CACHED)
 def to_html(text: str) -> str:
-    """HTML of a Markdown text: no scripts, no pictures, no styles; links say where they lead."""
+    """HTML of a Markdown text: no scripts, no pictures, no styles; links say where they lead. Formulas are MathML."""
+    html = WITH_MATH.render(text) if math.MATH.search(text) else PARSER.render(text)
+    if "<math" not in html:  # in a text it would be &lt;math
+        return cleaned(html, TAGS, ATTRIBUTES)
+    return cleaned(html, TAGS | math.TAGS, ATTRIBUTES | math.ATTRIBUTES, attribute_filter=math.keep_attribute)
+
+
+def cleaned(html: str, tags: set[str], attributes: dict[str, set[str]], **more: Any) -> str:
     return nh3.clean(
-        PARSER.render(text),
-        tags=TAGS,
-        attributes={"a": {"href"}, "ol": {"start"}, "th": set(), "td": set()},
+        html,
+        tags=tags,
+        attributes=attributes,
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
+        **more,
     )
