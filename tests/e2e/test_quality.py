@@ -64,6 +64,8 @@ def test_ones_own_work_fits_a_phone_in_the_dark(annotator: User, answered: list[
     page.goto("/p/helpful/me/")
     expect(page.get_by_role("heading", name="Your work")).to_be_visible()
     expect(page.get_by_role("link", name="Your last answers")).to_be_visible()
+    # What is below a figure is small print, not a second figure.
+    expect(page.locator(".stats dd.about").first).to_have_css("font-size", "12px")
     assert fits(page)
 
 
