@@ -340,3 +340,17 @@ def test_a_page_that_says_no_has_the_way_back(
     missing = reviewer_client.get("/p/helpful/votes/999999/")
     assert missing.status_code == 404 and 'href="/p/helpful/"' in missing.content.decode()
     assert '/p/helpful/"' not in outsider_client.get(PAGE).content.decode(), "outsiders learn nothing"
+
+
+def test_the_second_person_gets_what_the_first_one_answered(project: Project) -> None:
+    """As the page Collection says: a task stays open, and in its place, until it has all its raters."""
+    for number in range(5):
+        make_task(project, f"w-{number}", wanted=2)
+    seen = []
+    for user in make_raters(project, 2):
+        for _ in range(3):
+            assignment = services.next_assignment(project=project, annotator=user)
+            assert assignment
+            seen.append(assignment.task_id)
+            send(assignment)
+    assert seen[:3] == seen[3:]
