@@ -3,11 +3,9 @@
 Each write is one transaction; rows are locked in the order of annotate.desk.queue. A verdict changes no answer.
 """
 
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -16,10 +14,11 @@ from accounts.models import Membership, Project, User
 from annotate.design.protocols import Step, as_answer, steps_of
 from annotate.desk.queue import lock_person, lock_tasks, shown_order
 from annotate.kinds import Answer, AnswerError, Shown
-from annotate.kinds.base import LETTERS, parse_text
+from annotate.kinds.base import parse_text
 from annotate.kinds.pairwise import PairwiseOptions
 from annotate.models import Assignment, Contradiction, Feedback, SentBack, Task, Verdict
 from annotate.moderation.disagreement import agreement_of, compared_in, forget, gold_accuracy, side
+from annotate.moderation.verdict_words import TEXTS, as_seen, in_letters, relettered, seen_as, with_text, words_of
 from annotate.quality.pseudonyms import pseudonym
 from annotate.services import Refused
 
@@ -92,16 +91,35 @@ def decided(task: Task, adjudicator: User, data: Mapping[str, str]) -> tuple[Ans
         taken = Feedback.current.filter(pk=pk, task=task, step=step.number).first()
         if taken is None:
             raise AnswerError("The answer that you took was changed or taken back meanwhile. Look at it, then settle.")
-        return as_answer(taken), taken.order
+        if step.kind.slug != "pairwise":
+            return as_answer(taken), taken.order
+        order = order_for(task, adjudicator)
+        value = as_seen(taken.value, taken.order, order)
+        # A bar that was moved is what the adjudicator means, whatever the rater said.
+        given_bars = step.kind.parse(*with_given_bars(step, {**data, "strength": "0"}, order)).value
+        if dimensions := value.get("dimensions", {}) | given_bars.get("dimensions", {}):
+            value["dimensions"] = dimensions
+        return Answer(value=value, preference=taken.preference, comment=taken.comment), order
     if step.kind.slug != "pairwise":
         raise AnswerError("Nothing is chosen yet. Take one of the answers, then settle.")
     order = order_for(task, adjudicator)
-    return step.kind.parse(data, Shown(order=order, options=bar_options(step))), order
+    return step.kind.parse(*with_given_bars(step, data, order)), order
 
 
 def bar_options(step: Step) -> PairwiseOptions:
-    """A verdict is about the side alone: no dimensions, no reasons to tick."""
-    return PairwiseOptions.model_validate({"both_bad": getattr(step.options, "both_bad", True)})
+    """A verdict has the bars of the step's dimensions, all optional, and no reasons to tick."""
+    both_bad, dimensions = getattr(step.options, "both_bad", True), getattr(step.options, "dimensions", [])
+    return PairwiseOptions.model_validate({"both_bad": both_bad, "dimensions": dimensions})
+
+
+def with_given_bars(step: Step, data: Mapping[str, str], order: Sequence[int]) -> tuple[dict[str, str], Shown]:
+    """The form and what it is checked against, with those bars alone that were moved."""
+    options = bar_options(step)
+    given = [(name, data[f"dimension-{n}"]) for n, name in enumerate(options.dimensions) if data.get(f"dimension-{n}")]
+    fields = {name: data[name] for name in ("strength", "comment") if name in data}
+    fields |= {f"dimension-{n}": strength for n, (_, strength) in enumerate(given)}
+    moved = options.model_copy(update={"dimensions": [name for name, _ in given]})
+    return fields, Shown(order=order, options=moved)
 
 
 def order_for(task: Task, adjudicator: User) -> list[int]:
@@ -131,48 +149,14 @@ def told_to(project: Project, annotator: User, *, most: int = 20) -> list[tuple[
     verdicts = Verdict.objects.filter(
         project=project, withdrawn_at=None, task__assignments__annotator=annotator,
         task__assignments__status=Assignment.Status.SUBMITTED,
-    ).select_related("task__prompt").order_by("-pk")[:most]  # fmt: skip
+    ).select_related("task__prompt").prefetch_related(TEXTS).order_by("-pk")[:most]  # fmt: skip
     told = []
     for verdict in verdicts:
         step = compared_in(verdict.task)
         own = Feedback.current.filter(task=verdict.task, annotator=annotator, step=step.number).first()
         if own:
-            told.append((verdict, relettered(step, verdict.value, verdict.order, own.order), words_of(step, own.value)))
+            told.append((verdict, with_text(verdict, own.order), words_of(step, own.value)))
     return told
-
-
-# --- Words and letters --------------------------------------------------------------------------------------
-
-
-def words_of(step: Step, value: Mapping[str, Any]) -> str:
-    return step.kind.say(value)
-
-
-def relettered(step: Step, value: Mapping[str, Any], order: Sequence[int], shown: Sequence[int]) -> str:
-    """A value given in the letters of `order`, said in those of `shown`."""
-    return in_letters(words_of(step, value), order, shown)
-
-
-def in_letters(words: str, order: Sequence[int], shown: Sequence[int]) -> str:
-    """Words that this program wrote in the letters of `order`, in those of `shown`."""
-    if list(order) == list(shown) or not set(order) <= set(shown):
-        return words
-    places = list(shown)
-    letters = {LETTERS[place]: LETTERS[places.index(position)] for place, position in enumerate(order)}
-    return re.sub(r"\b[A-L]\b", lambda found: letters.get(found[0], found[0]), words)
-
-
-def seen_as(order: Sequence[int], shown: Sequence[int]) -> tuple[str, str]:
-    """What the rater saw where, and what the rater's own letters mean, both in the letters of `shown`."""
-    letters = [LETTERS[list(shown).index(position)] for position in order]
-    if len(letters) < 2:
-        return "", ""
-    saw = f"saw {letters[0]} on the left" if len(letters) == 2 else f"saw {', '.join(letters)}"
-    if list(order) == list(shown):
-        return saw, ""
-    if len(letters) == 2:
-        return saw, "their A is B here"
-    return saw, f"their {', '.join(LETTERS[: len(letters)])} are {', '.join(letters)} here"
 
 
 def rater_name(user: User) -> str:

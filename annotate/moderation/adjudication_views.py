@@ -21,11 +21,13 @@ from annotate.kinds.base import LETTERS
 from annotate.models import Assignment, SentBack, Task, Verdict
 from annotate.moderation import adjudication, disagreement, flagged
 from annotate.moderation.adjudication import Case
-from annotate.moderation.disagreement import compared_in
+from annotate.moderation.verdict_words import TEXTS, as_seen, in_own_letters
 from annotate.services import Refused
 
 HOLD = 300
 """Seconds that an item stays with the adjudicator who has it on the screen; the database settles what is left."""
+FIELDS = ("strength", "reason", "dimension-")
+"""How the fields of a verdict begin."""
 SKIPPED = "adjudication_skipped"
 PAGE = 30
 
@@ -121,16 +123,15 @@ def undo(request: MemberRequest, project: Project) -> HttpResponseBase:
 def settled(request: MemberRequest, project: Project) -> HttpResponse:
     """Verdicts, newest first, and what was sent back and what became of it."""
     verdicts = Verdict.objects.filter(project=project, withdrawn_at=None)
-    page = Paginator(verdicts.select_related("task__prompt", "adjudicator").order_by("-pk"), PAGE).get_page(
-        request.GET.get("page")
-    )
+    verdicts = verdicts.select_related("task__prompt", "adjudicator").prefetch_related(TEXTS)
+    page = Paginator(verdicts.order_by("-pk"), PAGE).get_page(request.GET.get("page"))
     back = SentBack.objects.filter(project=project).select_related("annotator", "reviewer", "assignment__task__prompt")
     return render(
         request,
         "annotate/adjudicate_settled.html",
         {
             "project": project, "page": page, "tab": "settled", "may_research": can_research(request.user, project),
-            "rows": [(one, adjudication.words_of(compared_in(one.task), one.value)) for one in page],
+            "rows": [(one, in_own_letters(one)) for one in page],
             "sent_back": [(one, adjudication.rater_name(one.annotator)) for one in back.order_by("-pk")[:PAGE]],
         },
     )  # fmt: skip
@@ -223,7 +224,7 @@ def show(
         "form_error": form_error or back_error,
         "note": request.POST.get("note", "") if back_error else "",
         "chosen": request.POST.getlist("assignment") if back_error else [],
-        "draft": {key: str(request.POST.get(key, "")) for key in ("strength", "reason")}
+        "draft": {name: str(text) for name, text in request.POST.items() if name.startswith(FIELDS)}
         if form_error
         else draft_from(case, draft_of),
     }  # fmt: skip
@@ -239,10 +240,9 @@ def draft_from(case: Case, withdrawn: Verdict | None) -> dict[str, str]:
         same = (verdict.value, list(verdict.order))
         taken = (one for one in case.given if one.feedback and (one.feedback.value, list(one.feedback.order)) == same)
         return {"strength": next((one.taken for one in taken), ""), "reason": verdict.reason}
-    strength = "both_bad"
-    if verdict.preference is not None:
-        strength = str(verdict.preference if case.order[0] == 0 else -verdict.preference)
-    return {"strength": strength, "reason": verdict.reason}
+    value = as_seen(verdict.value, verdict.order, case.order)
+    shown = Shown(order=case.order, options=adjudication.bar_options(case.step))
+    return {**case.step.kind.fields(value, shown), "reason": verdict.reason}
 
 
 def case_context(case: Case) -> dict[str, Any]:

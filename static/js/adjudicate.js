@@ -57,6 +57,15 @@
     if (event.target.name === "strength") bar()?.classList.remove("missing");
   });
 
+  /* the chosen step of the next dimension's bar, else its tie; from there the browser's arrows go */
+  function nextBar() {
+    const all = [...document.querySelectorAll("#desk [data-dimension]")];
+    const next = all[(all.findIndex((one) => one.contains(document.activeElement)) + 1) % all.length];
+    if (!next) return false;
+    (next.querySelector("input:checked") || next.querySelectorAll("input")[3]).focus();
+    return true;
+  }
+
   const onBar = (key) => () => (bar() ? palate.strength.keys[key]() : false);
   const keys = {
     f: onBar("f"),
@@ -67,6 +76,7 @@
     r: () => openBack(null),
     s: () => byId("pass-button").click(),
     d: () => byId("drop").showPopover(),
+    b: nextBar,
   };
   for (let digit = 1; digit <= 9; digit += 1) keys[digit] = () => take(digit);
   palate.kinds.adjudicate = { keys, missing };

@@ -17,7 +17,7 @@ from accounts.models import Membership, Project, User
 from annotate import services
 from annotate.kinds import AnswerError
 from annotate.models import Assignment, Collection, Contradiction, Feedback, Protocol, SentBack, Task, Verdict
-from annotate.moderation import adjudication, disagreement
+from annotate.moderation import adjudication, disagreement, verdict_words
 from annotate.services import Refused
 from tests.conftest import member
 from tests.factories import make_prompt, make_raters, make_response, make_task, make_vote
@@ -235,7 +235,9 @@ def test_take_an_answer(project: Project, reviewer: User) -> None:
     taken = Feedback.current.filter(task=task).last()
     assert taken
     verdict = settle(task, reviewer, f"take-{taken.pk}")
-    assert (verdict.value, verdict.order, verdict.preference) == (taken.value, taken.order, -1)
+    shown = adjudication.order_for(task, reviewer)
+    assert (verdict.order, verdict.preference) == (shown, -1)
+    assert verdict.value == {"strength": -1 if shown[0] == 0 else 1}
 
 
 def test_forged_and_stale_choices_are_refused(project: Project, reviewer: User) -> None:
@@ -356,7 +358,7 @@ def test_each_step_of_an_item_that_was_sent_back_can_be_changed(
 ) -> None:
     steps = [{"kind": "pairwise"}, {"kind": "pairwise", "question": "Which is safer?"}]
     protocol = Protocol.objects.create(project=project, name="two", title="Two", steps=steps)
-    task = make_task(project, protocol=protocol)
+    task = make_task(project, protocol=protocol, wanted=2)
     assignment = services.next_assignment(project=project, annotator=annotator)
     assert assignment
     for _ in steps:
@@ -482,3 +484,52 @@ def test_the_settled_page(project: Project, reviewer: User, reviewer_client: Cli
     page = reviewer_client.get(f"{PAGE}settled/").content.decode()
     assert "both bad" in page and "Neither says when." in page and "Look at the dose." in page
     assert "Settled by ravi" in reviewer_client.get(f"{PAGE}{task.pk}/").content.decode()
+
+
+@pytest.mark.parametrize("rater_first", [0, 1])
+def test_a_verdict_has_one_order_and_names_the_answer(
+    project: Project, reviewer: User, reviewer_client: Client, rater_first: int
+) -> None:
+    """What the adjudicator saw as A is A wherever the verdict is read, and its first words stand beside it."""
+    task = disputed(project, [2, -1])
+    shown = adjudication.order_for(task, reviewer)
+    taken = Feedback.current.filter(task=task, preference=2).get()
+    order = [rater_first, 1 - rater_first]
+    Feedback.objects.filter(pk=taken.pk).update(order=order, value={"strength": 2 if rater_first == 0 else -2})
+    verdict = settle(task, reviewer, f"take-{taken.pk}")
+    assert verdict.order == shown
+    letter, text = "AB"[shown.index(0)], task.task_responses.get(position=0).response.text
+    words = verdict_words.in_own_letters(verdict)
+    assert words.startswith(f"{letter} better. {letter} is “\u2068{text[:20]}")
+    assert words in reviewer_client.get(f"{PAGE}settled/").content.decode()
+
+
+def test_dimensions_of_a_verdict_are_optional(project: Project, reviewer: User, reviewer_client: Client) -> None:
+    steps = [{"kind": "pairwise", "options": {"dimensions": ["helpful", "brief"]}}]
+    protocol = Protocol.objects.create(project=project, name="dims", title="Dims", steps=steps)
+    task = make_task(project, protocol=protocol, wanted=2)
+    for user, strength in zip(make_raters(project, 2), ("2", "-1"), strict=True):
+        held = services.next_assignment(project=project, annotator=user)
+        assert held
+        data = {"strength": strength, "dimension-0": "1", "dimension-1": "1"}
+        services.record_feedback(assignment=held, annotator=user, data=data, idempotency_key=uuid.uuid4())
+    page = reviewer_client.get(f"{PAGE}{task.pk}/").content.decode()
+    assert 'name="dimension-1"' in page and "Optional. A bar that you leave alone is not decided" in page
+
+    def settle_with(seen: Verdict | None, strength: str, **bars: str) -> Verdict:
+        data = {"strength": strength, "reason": "So.", **bars}
+        return adjudication.settle(
+            task=task, adjudicator=reviewer, data=data, idempotency_key=uuid.uuid4(), seen=seen.pk if seen else 0
+        )
+
+    first = settle_with(None, "2")
+    assert first.value == {"strength": 2}
+    second = settle_with(first, "2", **{"dimension-1": "-3"})
+    assert second.value == {"strength": 2, "dimensions": {"brief": -3}}
+    assert 'value="-3" aria-label="B much better" checked' in reviewer_client.get(f"{PAGE}{task.pk}/").content.decode()
+    taken = Feedback.current.filter(task=task).earliest("pk")
+    third = settle_with(second, f"take-{taken.pk}", **{"dimension-1": "0"})
+    sign = 1 if list(taken.order) == list(third.order) else -1
+    assert third.value["dimensions"] == {"helpful": sign, "brief": 0}
+    with pytest.raises(AnswerError, match="not one of the choices"):
+        settle_with(third, "2", **{"dimension-0": "9"})
