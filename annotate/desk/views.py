@@ -19,7 +19,7 @@ from accounts.permissions import can_annotate, project_view
 from accounts.requests import MemberRequest
 from annotate import services
 from annotate.design.protocols import said, steps_of
-from annotate.desk import queue, statements
+from annotate.desk import before, queue, statements
 from annotate.kinds import AnswerError
 from annotate.kinds.base import LETTERS
 from annotate.models import Assignment, Collection, Feedback, SentBack, Task
@@ -313,6 +313,7 @@ def task_context(project: Project, assignment: Assignment, changing: int | None 
             }
             for place, position in enumerate(asked.shown.order)
         ],
+        **before.of_step(assignment, asked, by_position, letters),
         # A new key each time the form is shown: a resend of the same form is the same answer, a new form is not.
         "idempotency_key": uuid.uuid4(),
         "kind_template": f"annotate/kinds/{kind.slug}.html",

@@ -511,7 +511,7 @@ def test_dimensions_of_a_verdict_are_optional(project: Project, reviewer: User, 
     for user, strength in zip(make_raters(project, 2), ("2", "-1"), strict=True):
         held = services.next_assignment(project=project, annotator=user)
         assert held
-        data = {"strength": strength, "dimension-0": "1", "dimension-1": "1"}
+        data = {"strength": strength, "dimension-0": strength, "dimension-1": strength}
         services.record_feedback(assignment=held, annotator=user, data=data, idempotency_key=uuid.uuid4())
     page = reviewer_client.get(f"{PAGE}{task.pk}/").content.decode()
     assert 'name="dimension-1"' in page and "Optional. A bar that you leave alone is not decided" in page
@@ -530,6 +530,6 @@ def test_dimensions_of_a_verdict_are_optional(project: Project, reviewer: User, 
     taken = Feedback.current.filter(task=task).earliest("pk")
     third = settle_with(second, f"take-{taken.pk}", **{"dimension-1": "0"})
     sign = 1 if list(taken.order) == list(third.order) else -1
-    assert third.value["dimensions"] == {"helpful": sign, "brief": 0}
+    assert third.value["dimensions"] == {"helpful": 2 * sign, "brief": 0}
     with pytest.raises(AnswerError, match="not one of the choices"):
         settle_with(third, "2", **{"dimension-0": "9"})

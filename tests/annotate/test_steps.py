@@ -190,3 +190,27 @@ def test_a_critical_error_in_the_winner_is_asked_about(project: Project, annotat
         idempotency_key=uuid.uuid4(), step=1, asked=["winner_with_critical_mark"],
     )  # fmt: skip
     assert feedback.value["marks"][0]["severity"] == "critical"
+
+
+def test_a_later_step_shows_what_was_said_before_and_the_other_answer(
+    held: Assignment, annotator_client: Client
+) -> None:
+    page = annotator_client.get(DESK)
+    assert page.context["earlier"] == []
+    prefer(held, 0)
+    texts = {row.position: row.response.text for row in held.task.task_responses.all()}
+    page = annotator_client.get(DESK)
+    assert [one["text"] for one in page.context["others"]] == [texts[0]]
+    assert "The other answer" in page.content.decode() and page.context["earlier"][0]["words"].endswith("better")
+    answer(held, 1, refinement="Say <how> long.", marks=mark_of(texts[1]))
+    page = annotator_client.get(DESK)
+    words = page.content.decode()
+    assert "Say &lt;how&gt; long." in words and f"{texts[1][:4]}</q>" in words and "style, minor" in words
+    assert [one["text"] for one in page.context["others"]] == [texts[1]]
+    for row in held.task.task_responses.all():
+        assert row.response.model is None or row.response.model.name not in words
+
+
+def test_an_item_of_one_step_has_nothing_before_it(project: Project, annotator_client: Client) -> None:
+    make_task(project)
+    assert "earlier" not in annotator_client.get(DESK).context
