@@ -5,7 +5,8 @@ writer) train different things, so they are different fields.
 
 A mark is a span of the response's own text, Markdown signs included, counted in Unicode code points as Python counts
 them. The page therefore shows that text letter by letter and not as rendered Markdown, and each mark carries the words
-it covers: where both do not fit together, nothing is stored. Spans may overlap.
+it covers: where both do not fit together, nothing is stored. Spans may overlap. On the page a new mark is minor until
+its severity is said, so that one critical mark does not make the next one critical.
 """
 
 import json
@@ -158,6 +159,7 @@ KIND = Kind(
     reads_texts=True,
     keys=(
         (("m",), "Mark words: then the arrows go through the text by word and sentence, with Shift they select"),
+        (("Alt",), "Held as the mouse is let go: mark a part of a word. Without it whole words are taken"),
         (("1", "…", "9"), "While marking: choose the label. Else: open that mark again"),
         (("[", "]"), "While marking: less or more severe, also − and +"),
         (("Enter",), "While marking: set the mark and write its comment"),

@@ -73,14 +73,23 @@ export function selectedIn(paper, text) {
   return start < end ? { start, end } : null;
 }
 
-/* A floating bar: under the end of `rects`, above them where there is no room, always within the window. */
-export function placeBeside(bar, rects, lowest) {
+/* {start, end} grown to the borders of the words that it cuts */
+export function wholeWords(words, { start, end }) {
+  const cut = (place) => words.find((word) => word.start < place && place < word.end);
+  return { start: cut(start)?.start ?? start, end: cut(end)?.end ?? end };
+}
+
+/* A floating bar: under the end of `rects`, above them where there is no room; within `pane` where it is wide enough, else
+   within the window. */
+export function placeBeside(bar, rects, { pane, lowest, fromTheRight }) {
   if (!rects.length) return;
   const { width, height } = bar.getBoundingClientRect();
   const end = rects[rects.length - 1];
   const floor = Math.min(innerHeight, lowest) - 8;
   const under = end.bottom + 10;
   const top = under + height <= floor ? under : Math.max(8, rects[0].top - height - 10);
+  const [from, to] = pane.width >= width ? [Math.max(pane.left, 8), Math.min(pane.right, innerWidth - 8)] : [8, innerWidth - 8];
+  const left = fromTheRight ? end.right - width : end.left;
   bar.style.top = `${Math.min(top, floor - height)}px`;
-  bar.style.left = `${Math.max(8, Math.min(end.left, innerWidth - width - 8))}px`;
+  bar.style.left = `${Math.max(from, Math.min(left, to - width))}px`;
 }

@@ -1,4 +1,5 @@
-/* critique: marks in the text of an answer, by mouse, finger and keys.
+/* critique: marks in the text of an answer, by mouse, finger and keys. Whole words are taken; Alt as the mouse is let go
+   keeps a part of one.
 
    The page shows the response's own text letter by letter, so a place on the screen is a place in the text. Places here
    count UTF-16 units as the browser does; the form's field counts Unicode code points as the server does. */
@@ -7,6 +8,7 @@
 (() => {
   const { palate } = window;
   const SEVERITIES = ["minor", "major", "critical"];
+  const LIGHTEST = SEVERITIES[0]; // of every new mark: a worse one is said each time, and never taken over
   const byId = (id) => document.getElementById(id);
   const field = () => byId("critique-marks");
   const paper = () => byId("critique-text");
@@ -20,7 +22,6 @@
   let walk = null; // textwalk.js
   let way = null; // {words, sentences} of the text
   let last = 0; // the word where marking by keys was left
-  let severity = "major";
   let waiting = 0;
 
   /* ---- the field of the form ---- */
@@ -33,7 +34,6 @@
       for (let n = 0; n < letter.length; n += 1) toPoint.push(toUnit.length - 1);
     }
     [pick, way, last] = [null, null, 0];
-    severity = "major";
     restored();
     load(paper().dataset.textwalk);
   }
@@ -161,7 +161,7 @@
   function showBar() {
     const bar = byId("critique-bar");
     for (const button of buttons()) button.ariaPressed = String(button.dataset.label === pick.label);
-    bar.querySelector(`[value="${pick.severity || severity}"]`).checked = true;
+    bar.querySelector(`[value="${pick.severity}"]`).checked = true;
     byId("critique-severity").disabled = isPraise(pick.label);
     byId("critique-delete").hidden = !pick.mark;
     if (!bar.matches(":popover-open")) bar.showPopover();
@@ -181,23 +181,26 @@
     if (!pick || !bar?.matches(":popover-open")) return;
     const boxes = pick.native && getSelection().rangeCount ? [getSelection().getRangeAt(0)] : [...paper().querySelectorAll(".picking")];
     const rects = boxes.flatMap((one) => [...one.getClientRects()]);
-    walk?.placeBeside(bar, rects, byId("answer").getBoundingClientRect().top);
+    const room = { pane: byId("critique-read").getBoundingClientRect(), lowest: byId("answer").getBoundingClientRect().top };
+    walk?.placeBeside(bar, rects, { ...room, fromTheRight: byId("critique-read").dir === "rtl" });
   }
 
   function open(found) {
-    pick = { label: "", severity, mark: null, native: false, ...found };
+    pick = { label: "", severity: LIGHTEST, mark: null, native: false, walking: false, ...found };
     if (!pick.native) {
       getSelection().removeAllRanges();
       draw();
       paper().querySelector(".picking")?.scrollIntoView({ block: "nearest" });
     }
-    showBar();
+    byId("critique-read").closest(".pane").classList.toggle("marking", pick.anchor !== undefined);
+    if (pick.walking) hideBar(); // only going through the text: the bar would cover what comes next
+    else showBar();
   }
 
   function openMark(index) {
     const mark = marks[index];
     if (!mark) return false;
-    open({ ...mark, severity: mark.severity || severity, mark });
+    open({ ...mark, severity: mark.severity || LIGHTEST, mark });
     byId("critique-read").focus({ preventScroll: true });
     palate.desk.say(`Mark ${index + 1}, ${mark.label} ${mark.severity}: ${text.slice(mark.start, mark.end)}`);
     return true;
@@ -207,6 +210,7 @@
     if (pick && road()) last = walk.wordAt(way.words, pick.start);
     pick = null;
     byId("critique-read").setAttribute("role", "region");
+    byId("critique-read").closest(".pane").classList.remove("marking");
     hideBar();
     drawText(); // not the list: it may have the focus
     for (const row of byId("critique-list").children) row.classList.remove("open");
@@ -214,18 +218,24 @@
 
   function choose(label) {
     pick.label = label;
+    pick.walking = false;
     showBar();
     palate.desk.say(`${label}${isPraise(label) ? "" : `, ${pick.severity}`}. Enter sets the mark.`);
   }
 
   function grade(by) {
     const next = SEVERITIES[Math.min(Math.max(SEVERITIES.indexOf(pick.severity) + by, 0), 2)];
-    pick.severity = severity = next;
+    pick.severity = next;
+    pick.walking = false;
     showBar();
     palate.desk.say(next);
   }
 
   function set() {
+    if (!pick.label && pick.walking) {
+      pick.walking = false;
+      showBar();
+    }
     if (!pick.label) return palate.desk.say(`Choose a label first, with 1 to ${buttons().length}.`);
     const { start, end, label } = pick;
     const same = (mark) => mark.start === start && mark.end === end && mark.label === label;
@@ -273,7 +283,7 @@
     byId("critique-read").setAttribute("role", "application"); // so that a screen reader passes the arrows on
     byId("critique-read").focus({ preventScroll: true });
     const at = Math.min(last, words.length - 1);
-    open({ ...words[at], anchor: at, head: at });
+    open({ start: words[at].start, end: words[at].end, anchor: at, head: at, walking: true });
     palate.desk.say(`Marking. ${text.slice(pick.start, pick.end)}. Arrows move, with Shift they select, digits label, Escape leaves.`);
     return true;
   }
@@ -287,7 +297,8 @@
     pick.head = Math.min(Math.max(target(pick.head, event.shiftKey), 0), words.length - 1);
     if (!event.shiftKey) pick.anchor = pick.head;
     const [from, to] = [Math.min(pick.anchor, pick.head), Math.max(pick.anchor, pick.head)];
-    open({ ...pick, start: words[from].start, end: words[to].end, native: false });
+    const walking = from === to && !pick.label && !pick.mark;
+    open({ ...pick, start: words[from].start, end: words[to].end, native: false, walking });
     palate.desk.say(text.slice(pick.start, pick.end));
     return true;
   }
@@ -320,10 +331,12 @@
   /* ---- marking by mouse and finger ---- */
   const selected = () => (walk && paper() ? walk.selectedIn(paper(), text) : null);
 
-  function look(marked) {
-    const found = selected();
+  function look(marked, exact = false) {
+    const raw = selected();
+    const found = raw && !exact && road() ? walk.wholeWords(way.words, raw) : raw;
     /* a finger goes on with the handles of its selection, so that one stays the browser's */
-    if (found) open({ ...found, native: pointer !== "mouse" && !shownPick(), label: pick?.native ? pick.label : "" });
+    const kept = pick?.native ? { label: pick.label, severity: pick.severity } : {};
+    if (found) open({ ...found, native: pointer !== "mouse" && !shownPick(), ...kept });
     else if (pick && !marked) leave();
   }
 
@@ -340,8 +353,8 @@
   });
   document.addEventListener("pointerup", (event) => {
     down = false;
-    if (paper()?.contains(event.target)) setTimeout(look, 0, event.target.closest("mark"));
-    else if (paper() && !onBar(event)) setTimeout(() => selected() && look());
+    if (paper()?.contains(event.target)) setTimeout(look, 0, event.target.closest("mark"), event.altKey);
+    else if (paper() && !onBar(event)) setTimeout(() => selected() && look(null, event.altKey));
   });
   document.addEventListener("pointercancel", () => { down = false; });
   /* selections by a finger's handles and by the browser's own keys end without a pointer */
@@ -375,7 +388,7 @@
   }
 
   document.addEventListener("change", (event) => {
-    if (event.target.name === "critique-severity" && pick) pick.severity = severity = event.target.value;
+    if (event.target.name === "critique-severity" && pick) pick.severity = event.target.value;
   });
   document.addEventListener("input", (event) => {
     if (event.target.id === "critique-refinement") hint();
