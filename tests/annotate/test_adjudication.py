@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from django.http import QueryDict
 from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -517,7 +518,8 @@ def test_dimensions_of_a_verdict_are_optional(project: Project, reviewer: User, 
     assert 'name="dimension-1"' in page and "Optional. A bar that you leave alone is not decided" in page
 
     def settle_with(seen: Verdict | None, strength: str, **bars: str) -> Verdict:
-        data = {"strength": strength, "reason": "So.", **bars}
+        data = QueryDict(mutable=True)  # as a form arrives
+        data.update({"strength": strength, "reason": "So.", **bars})
         return adjudication.settle(
             task=task, adjudicator=reviewer, data=data, idempotency_key=uuid.uuid4(), seen=seen.pk if seen else 0
         )
