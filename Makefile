@@ -31,7 +31,7 @@ up: $(READY) ## the site alone
 
 test: $(READY) ## all tests
 	$(BIN)/pytest -n $(TEST_PROCESSES) -m "not e2e"
-	$(BIN)/pytest -m e2e
+	$(BIN)/pytest -n $(TEST_PROCESSES) -m e2e
 
 test-fast: $(READY) ## the tests that need neither a browser nor real workers
 	$(BIN)/pytest -n $(TEST_PROCESSES) -m "not e2e and not engine and not gpu"

@@ -105,13 +105,15 @@ def test_a_change_after_a_lost_response_is_not_lost(project: Project, shaky: Pag
     first = shown(shaky)
 
     def lose_the_response(route: Route) -> None:
-        route.fetch()
-        route.abort()
+        if not Feedback.objects.exists():
+            route.fetch()
+        route.abort()  # also what the desk sends again by itself, until the change was made
 
-    shaky.route(f"**{DESK}{first}/", lose_the_response, times=1)
+    shaky.route(f"**{DESK}{first}/", lose_the_response)
     press(shaky, "f", "Enter")
     expect(shaky.locator("#save")).to_contain_text("1 to send")
     press(shaky, "j", "j")
+    shaky.unroute(f"**{DESK}{first}/")
     expect(shaky.locator("#save")).to_contain_text("send it again")
     press(shaky, "Enter")
     expect(shaky.locator("#save")).to_contain_text("press Undo and send it anew")
