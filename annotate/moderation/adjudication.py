@@ -96,7 +96,8 @@ def decided(task: Task, adjudicator: User, data: Mapping[str, str]) -> tuple[Ans
         order = order_for(task, adjudicator)
         value = as_seen(taken.value, taken.order, order)
         # A bar that was moved is what the adjudicator means, whatever the rater said.
-        given_bars = step.kind.parse(*with_given_bars(step, {name: data[name] for name in data} | {"strength": "0"}, order)).value
+        fields = {name: data[name] for name in data} | {"strength": "0"}
+        given_bars = step.kind.parse(*with_given_bars(step, fields, order)).value
         if dimensions := value.get("dimensions", {}) | given_bars.get("dimensions", {}):
             value["dimensions"] = dimensions
         return Answer(value=value, preference=taken.preference, comment=taken.comment), order
