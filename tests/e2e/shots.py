@@ -86,6 +86,12 @@ def prepare(page: Page, name: str) -> None:
         text = "Hi! My train is 40 minutes late. You don't need to wait with dinner. See you soon."
         page.locator("textarea[name=text]").fill(text)
     if name == "critique":
+        page.locator("#critique-text[data-ready]").wait_for()
+        mark = ["m", *["ArrowDown"] * 4, *["Shift+ArrowRight"] * 6, "1", "]", "]", "Enter"]
+        for key in mark:
+            page.keyboard.press(key)
+        page.keyboard.type("Pink or orange streaks mean harmful bacteria.")
+        page.keyboard.press("Escape")
         page.locator("textarea[name=weaknesses]").fill(
             "Pink streaks are a sign of harmful bacteria, not of yeasts."
         )
