@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from accounts.models import Project, User
 from annotate import services
 from annotate.models import Feedback, Protocol, SentBack, Task, Verdict
+from annotate.moderation.adjudication import order_for
 from tests.annotate.test_adjudication import answered
 from tests.e2e.test_desk import press
 from tests.factories import make_prompt, make_raters, make_response, make_task, make_vote
@@ -52,7 +53,8 @@ def test_two_verdicts_one_sent_back_and_its_rater(
     press(page, "Enter")
     expect_item(page, third)
     taken = Verdict.objects.get(task=second)
-    assert taken.preference == -2 and taken.value == Feedback.objects.get(task=second, annotator=other).value
+    assert taken.preference == -2 and taken.value == {"strength": -2 if taken.order[0] == 0 else 2}
+    assert taken.order == order_for(second, reviewer), "in the order that the adjudicator saw"
 
     press(page, "u")
     expect_item(page, second)
