@@ -92,9 +92,7 @@ def prepare(page: Page, name: str) -> None:
             page.keyboard.press(key)
         page.keyboard.type("Pink or orange streaks mean harmful bacteria.")
         page.keyboard.press("Escape")
-        page.locator("textarea[name=weaknesses]").fill(
-            "Pink streaks are a sign of harmful bacteria, not of yeasts."
-        )
+        page.locator("textarea[name=weaknesses]").fill("Pink streaks are a sign of harmful bacteria, not of yeasts.")
         page.locator("textarea[name=refinement]").fill("Say: throw a starter with pink or orange streaks away.")
     if name == "chat":
         page.locator("textarea[name=message]").fill("My neighbour's dog barks all night. What can I do?")

@@ -26,7 +26,7 @@ def disputed(project: Project, key: str, one: User, other: User, **values: Any) 
 
 
 def expect_item(page: Page, task: Task) -> None:
-    expect(page.locator("#desk")).to_have_attribute("data-assignment", f"verdict-{task.pk}")
+    expect(page.locator(f'#desk[data-ready][data-assignment="verdict-{task.pk}"]')).to_be_visible()
 
 
 def test_two_verdicts_one_sent_back_and_its_rater(
