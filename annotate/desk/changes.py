@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection as Several
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -160,11 +160,7 @@ def revise(
             before = answers_before(locked, idempotency_key)
             if seen := next((one for one in before if one.idempotency_key == idempotency_key), None):
                 return replayed(seen, locked, answer)
-            old = Feedback.current.filter(assignment=locked, step=step).first()
-            if locked.status != Status.SUBMITTED or old is None:
-                raise Refused("This answer is open again already, perhaps in another tab.")
-            if not changeable(locked, annotator):
-                raise Refused(f"Only your last {CHANGEABLE} answers can be changed, and those sent back to you.")
+            old = answer_to_change(locked, annotator, step)
             doubts = doubts_about(locked, question, answer, asked)
             if doubts.unasked:
                 remember(locked, doubts.unasked)
@@ -177,18 +173,32 @@ def revise(
                     settle(locked, doubts)
                 Feedback.objects.filter(pk=old.pk).update(withdrawn_at=timezone.now())
                 feedback = store(locked, question, answer, annotator, idempotency_key, active_ms, before)
-                moved = first_step_that_moved(locked, question.steps, after=step)
-                if moved is not None:
-                    end_leases(Assignment.objects.filter(annotator=annotator, task_id__in=on_screen))
-                    reopen_from(locked, moved)
-                elif locked.task.ceiling is not None:
-                    overlap.widen(locked.task)
+                follow_up(locked, first_step_that_moved(locked, question.steps, after=step), on_screen)
     except IntegrityError as error:
         raise Refused(collision(error)) from error
     if doubts.unasked:
         raise Contradicts(doubts.unasked)
     assignment.status, assignment.step = locked.status, locked.step
     return feedback
+
+
+def answer_to_change(assignment: Assignment, annotator: User, step: int) -> Feedback:
+    """The current answer to a step, which this person may change now; else Refused."""
+    old = Feedback.current.filter(assignment=assignment, step=step).first()
+    if assignment.status != Status.SUBMITTED or old is None:
+        raise Refused("This answer is open again already, perhaps in another tab.")
+    if not changeable(assignment, annotator):
+        raise Refused(f"Only your last {CHANGEABLE} answers can be changed, and those sent back to you.")
+    return old
+
+
+def follow_up(assignment: Assignment, moved: int | None, on_screen: Sequence[int]) -> None:
+    """What a change brings about: the item opens at the step that `moved`, or another rater is asked."""
+    if moved is not None:
+        end_leases(Assignment.objects.filter(annotator=assignment.annotator_id, task_id__in=on_screen))
+        reopen_from(assignment, moved)
+    elif assignment.task.ceiling is not None:
+        overlap.widen(assignment.task)
 
 
 def changeable(assignment: Assignment, annotator: User) -> bool:

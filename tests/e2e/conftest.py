@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from accounts.models import User
 from tests.workers.engine import Worker, worker
 
 # Playwright keeps an event loop in this thread, and Django refuses its database to threads that have one.
@@ -58,6 +60,19 @@ def sign_in(browser: Browser, live_server: LiveServer) -> Iterator[Any]:
     for context in contexts:
         context.close()
     assert not complaints, complaints
+
+
+@pytest.fixture
+def shaky(browser: Browser, live_server: LiveServer, annotator: User) -> Iterator[Page]:
+    """A signed-in page that may lose its connection: unlike with `sign_in`, errors on the console are expected."""
+    client = Client()
+    client.force_login(annotator)
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
+    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    yield page
+    context.close()
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """The desk in a browser: by keyboard, without a connection, on a phone, in the dark, without script."""
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.test import Client
-from playwright.sync_api import Browser, Page, Route, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, Route, expect
 
 from accounts.models import Project, User
 from annotate.models import Assignment, Feedback
@@ -23,19 +20,6 @@ LIGHTNESS = """async (picture) => {
     canvas.drawImage(image, 0, 0);
     return canvas.getImageData(2, 2, 1, 1).data[1] / 255;
 }"""
-
-
-@pytest.fixture
-def shaky(browser: Browser, live_server: LiveServer, annotator: User) -> Iterator[Page]:
-    """A signed-in page that may lose its connection: unlike with `sign_in`, errors on the console are expected."""
-    client = Client()
-    client.force_login(annotator)
-    context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
-    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    yield page
-    context.close()
 
 
 def shown(page: Page) -> str:

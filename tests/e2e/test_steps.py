@@ -1,13 +1,9 @@
 """A protocol of two steps in a browser: a comparison, then ratings that contradict it."""
 
-from collections.abc import Iterator
-
 import pytest
-from django.test import Client
-from playwright.sync_api import Browser, Page, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, expect
 
-from accounts.models import Project, User
+from accounts.models import Project
 from annotate.models import Contradiction, Feedback, Protocol
 from tests.e2e.test_desk import DESK, press
 from tests.e2e.test_rubric import rate_all
@@ -15,16 +11,9 @@ from tests.factories import make_task
 
 
 @pytest.fixture
-def page(browser: Browser, live_server: LiveServer, annotator: User) -> Iterator[Page]:
-    """A signed-in page. Unlike with `sign_in`, the console may tell that an answer was not taken (422)."""
-    client = Client()
-    client.force_login(annotator)
-    context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
-    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    yield page
-    context.close()
+def page(shaky: Page) -> Page:
+    """The console may tell that an answer was not taken (422)."""
+    return shaky
 
 
 def expect_kind(page: Page, kind: str) -> None:
