@@ -374,6 +374,10 @@
   }
 
   function onKey(event) {
+    if (swapping && !event.ctrlKey && !event.metaKey && !event.altKey && !event.isComposing) {
+      early.push(event.key);
+      return event.preventDefault();
+    }
     if (event.ctrlKey || event.metaKey) {
       // a text in the drawer of skip or flag belongs to that form, and not to the answer
       const own = event.target.closest("form.drawer");
@@ -414,6 +418,16 @@
 
   /* ---- the life of one task ---- */
   let current = {}; // the kind whose task is on the desk
+  let swapping = false; // the next task is being put on the desk, and keys would fall between the two
+  const early = []; // keys that were pressed meanwhile
+
+  function settled() {
+    swapping = false;
+    begin(false);
+    for (const key of early.splice(0)) {
+      document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    }
+  }
 
   function begin(first) {
     const desk = byId("desk");
@@ -537,7 +551,11 @@
     signedOut = true;
     if (form() && !missing()) late();
   });
-  document.addEventListener("htmx:afterSettle", () => begin(false));
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    swapping = event.detail.shouldSwap && event.detail.target?.id === "desk";
+  });
+  document.addEventListener("htmx:swapError", () => { swapping = false; });
+  document.addEventListener("htmx:afterSettle", settled);
   window.addEventListener("online", () => {
     if (form() && read(key)?.pending) form().requestSubmit();
     else sendOthers();

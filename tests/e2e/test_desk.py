@@ -234,3 +234,17 @@ def test_two_tabs_do_not_overwrite_each_others_draft(project: Project, shaky: Pa
     press(shaky, "Escape", "j", "Enter")
     expect(shaky.locator("#save")).to_contain_text("already answered")
     assert Feedback.objects.count() == 1
+
+
+def test_a_key_pressed_while_the_next_task_arrives_is_not_lost(project: Project, annotator: User, sign_in: Any) -> None:
+    make_task(project, "p-1"), make_task(project, "p-2")
+    page = sign_in("ann")
+    page.goto(DESK)
+    first = shown(page)
+    page.evaluate(
+        """() => document.addEventListener("htmx:beforeSwap", () => document.body.dispatchEvent(
+            new KeyboardEvent("keydown", { key: "j", bubbles: true, cancelable: true })), { once: true })"""
+    )
+    press(page, "f", "Enter")
+    expect(page.locator(f'#desk[data-ready]:not([data-assignment="{first}"])')).to_be_visible()
+    expect(page.locator("#desk input[name=strength]:checked")).to_have_count(1)
