@@ -13,7 +13,7 @@ TEST_PROCESSES ?= 2
 STARTS_SITE := $(if $(filter demo up,$(MAKECMDGOALS)),--site)
 # H015: a matter of taste. H030, H031: descriptions and keywords are for search engines, and all is behind a sign-in.
 DJLINT := $(BIN)/djlint --lint --profile django --quiet --ignore H015,H020,H030,H031
-SOURCES := platform annotate evaluate workers tests deploy manage.py
+SOURCES := platform annotate curate exchange evaluate workers tests deploy manage.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test test-fast check format bench lock clean

@@ -322,6 +322,7 @@ class Feedback(models.Model):
     class Origin(models.TextChoices):
         HUMAN = "human"
         SIMULATED = "simulated"
+        IMPORTED = "imported", "imported: given elsewhere, and read from a file"
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="feedback")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="feedback")

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotate import dataset_views, votes
+from annotate import votes
 from annotate.chat import views as chat_views
 from annotate.design import protocol_try, protocol_views, rubric_views
 from annotate.desk import views
@@ -47,7 +47,4 @@ urlpatterns = [
     path("p/<slug:slug>/rubrics/new/", rubric_views.new, name="rubric-new"),
     path("p/<slug:slug>/rubrics/<slug:name>/", rubric_views.detail, name="rubric"),
     path("p/<slug:slug>/rubrics/<slug:name>/v<int:version>/", rubric_views.detail, name="rubric-version"),
-    path("p/<slug:slug>/datasets/", dataset_views.index, name="datasets"),
-    path("p/<slug:slug>/datasets/new/", dataset_views.new, name="dataset-new"),
-    path("p/<slug:slug>/datasets/<slug:name>/v<int:version>/", dataset_views.detail, name="dataset"),
 ]

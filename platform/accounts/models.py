@@ -19,6 +19,9 @@ class User(AbstractUser):
         help_text="BCP-47 codes this person reads well",
     )
     is_simulated = models.BooleanField(default=False, help_text="labelled as such on every page and in exports")
+    is_external = models.BooleanField(
+        default=False, help_text="a rater of an imported file: has votes here, and never signs in"
+    )
 
     @property
     def display_name(self) -> str:

@@ -55,6 +55,8 @@ INSTALLED_APPS = [
     "accounts",
     "registry",
     "annotate",
+    "curate",
+    "exchange",
     "evaluate",
     "workers",
     "pages",

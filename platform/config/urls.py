@@ -8,5 +8,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("registry.urls")),
     path("", include("annotate.urls")),
+    path("", include("curate.urls")),
+    path("", include("exchange.urls")),
     path("", include("evaluate.urls")),
 ]

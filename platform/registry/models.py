@@ -160,6 +160,7 @@ class ModelVersion(models.Model):
         PACKAGED = "packaged", "weights inside a Python package"
         FULL = "full", "a folder of safetensors"
         ADAPTER = "adapter", "a LoRA adapter on top of its parent"
+        OUTPUTS = "outputs", "no weights: its responses came from a file"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="models")
     name = models.CharField(max_length=80)

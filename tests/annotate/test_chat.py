@@ -13,7 +13,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Project, User
-from annotate import datasets, services
+from annotate import services
+from curate import datasets
 from annotate.admin import ChatEndpointForm
 from annotate.chat import replies as chat
 from annotate.chat import turns as chat_turns

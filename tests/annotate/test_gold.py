@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEvent, Project, User
-from annotate import datasets, services
+from annotate import services
+from curate import datasets
 from annotate.desk import queue
 from annotate.models import Assignment, Collection, Feedback, Protocol, Task, Verdict
 from annotate.moderation import disagreement, gold_tasks

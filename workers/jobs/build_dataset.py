@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from accounts.models import Project
-from annotate.datasets import Balance, ContentHash, Funnel, Pair, pairs, source
+from curate.datasets import Balance, ContentHash, Funnel, Pair, pairs, source
 from annotate.models import DatasetFeedback
 from registry.models import Dataset
 from registry.specs import BuildDatasetSpec

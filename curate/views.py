@@ -11,8 +11,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.models import Project
 from accounts.permissions import can_research, project_view
 from accounts.requests import MemberRequest
-from annotate import datasets
-from annotate.datasets import DROP_REASONS, Preview
+from curate import datasets
+from curate.datasets import DROP_REASONS, Preview
 from pages.charts import Stage, funnel
 from registry import forms, jobs
 from registry.models import Dataset
@@ -25,7 +25,7 @@ ROWS = 20
 @project_view(can_research)
 def index(request: MemberRequest, project: Project) -> HttpResponse:
     found = Dataset.objects.filter(project=project).select_related("job", "project").prefetch_related("models")
-    return render(request, "annotate/datasets.html", {"project": project, "datasets": found})
+    return render(request, "curate/datasets.html", {"project": project, "datasets": found})
 
 
 @require_http_methods(["GET", "POST"])
@@ -50,7 +50,7 @@ def new(request: MemberRequest, project: Project) -> HttpResponseBase:
             request_key=forms.posted_key(request.POST),
         )
         return redirect(job)
-    template = "annotate/dataset_new.html#preview" if request.htmx else "annotate/dataset_new.html"
+    template = "curate/dataset_new.html#preview" if request.htmx else "curate/dataset_new.html"
     context = {
         "project": project,
         "controls": forms.controls(info.spec, project=project, values=values, problems=problems),
@@ -99,7 +99,7 @@ def detail(request: MemberRequest, project: Project, name: str, version: int) ->
     page = min(max(posted_page(request), 1), pages)
     return render(
         request,
-        "annotate/dataset.html",
+        "curate/dataset.html",
         {
             "project": project,
             "dataset": dataset,

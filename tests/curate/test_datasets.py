@@ -3,7 +3,7 @@
 import pytest
 
 from accounts.models import Project
-from annotate.datasets import ContentHash, Funnel, Pair, pairs, preview, split_of
+from curate.datasets import ContentHash, Funnel, Pair, pairs, preview, split_of
 from registry.specs import BuildDatasetSpec
 from tests.factories import TEXTS, make_raters, make_task, make_vote
 

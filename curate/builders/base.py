@@ -1,0 +1,137 @@
+"""What a builder of rows has to provide, and what it is given.
+
+A builder is a file here, a line in BUILDERS, and a value of registry.specs.build_dataset.RowsOf.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from curate.rows import Row, RowType
+from registry.specs import BuildDatasetSpec
+
+
+class Options(BaseModel):
+    """Settings of one builder, the recipe's `options`. Every field has a description, which the page shows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+@dataclass(slots=True, frozen=True)
+class Candidate:
+    """A response of an item, at its canonical position."""
+
+    response_id: int
+    text: str
+    model: str = ""
+    """Name of the model that wrote it; empty for a person, or for nobody known."""
+    finished: bool = True
+    """Whether it ended by itself, and was not cut off at a limit."""
+    messages: Sequence[Mapping[str, str]] | None = None
+    """Its own prompt, where an item's responses answer different ones (Task.two_prompts); None otherwise."""
+    score: float | None = None
+    """Of the reward model that the builder's options name."""
+    seed: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class Said:
+    """One current answer to a step of an item."""
+
+    feedback_id: int
+    annotator_id: int
+    kind: str
+    step: int
+    value: Mapping[str, Any]
+    """As given, in the terms of what was shown: see the kind in annotate.kinds."""
+    preference: int | None
+    """-3 to 3, positive prefers position 0; None where both are bad or the kind says none."""
+    order: Sequence[int]
+    """Canonical positions in the order shown: value's place n is the response at position order[n]."""
+    simulated: bool = False
+    comment: str = ""
+
+    @property
+    def both_bad(self) -> bool:
+        return bool(self.value.get("both_bad"))
+
+
+@dataclass(slots=True, frozen=True)
+class Decision:
+    """What the raters of an item said together on its two responses, by the recipe's aggregation."""
+
+    winner: int
+    """Position of the chosen response; 0 where it is a tie."""
+    tie: bool
+    strength: float
+    """Mean strength towards the winner, 0 to 3; 0 for a tie."""
+    agreement: float
+    """Share of the answers (or of their weight) on the winner's side."""
+    raters: int
+    winner_first: float
+    """Share of the raters who saw the winner first."""
+    simulated: int
+    feedback_ids: tuple[int, ...]
+    """The answers it stands on; with a verdict, still the raters' answers."""
+    adjudicated: bool = False
+
+
+@dataclass(slots=True)
+class Item:
+    """All that is known of one task: what a builder makes rows of. Items come ordered by (prompt key, task)."""
+
+    task_id: int
+    prompt_key: str
+    lang: str
+    messages: Sequence[Mapping[str, str]]
+    """The prompt: [{role: system|user|assistant, content}], ends with a user turn."""
+    candidates: Sequence[Candidate]
+    answers: Sequence[Said]
+    """Those that the recipe's source takes, by step and time."""
+    criterion: str = ""
+    two_prompts: bool = False
+    tags: Sequence[str] = ()
+    decisions: Sequence[Decision] = ()
+    """For builders that read decisions: one, or with `aggregate: each` one a rater; none where the recipe drops it."""
+    steps: Sequence[Mapping[str, Any]] = ()
+    """The protocol's steps as stored ({kind, of, question, options}); empty for the plain comparison."""
+
+
+@dataclass(slots=True)
+class Tools:
+    """What builders may use beside the item. Made once a build."""
+
+    recipe: BuildDatasetSpec
+    options: Any
+    """An instance of the builder's `Options`."""
+    drop: Callable[[str], None]
+    """Call with a key of the builder's `reasons` for each item (or answer) that gives no row."""
+    tokens: Callable[[str], Sequence[int]]
+    """Token ids of a text by the recipe's tokenizer, without special tokens."""
+    tokenizer_name: str = ""
+    rubrics: Mapping[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
+    """(name, version) -> {title, dimensions: [{key, name, question, levels}]}, of the project."""
+
+
+@dataclass(frozen=True)
+class Builder:
+    slug: str
+    title: str
+    """Two or three words, for the list."""
+    summary: str
+    """A sentence: what a row is, and of what."""
+    kinds: tuple[str, ...]
+    """Kinds of feedback that it reads; () for builders that read scored responses instead of feedback."""
+    row: RowType
+    rows: Callable[[Item, Tools], Iterator[Row]]
+    """The rows of one item. With reads="scores": an item is a prompt with all its scored responses."""
+    reads: str = "answers"
+    """"decisions": pairwise-like signals, aggregated by the recipe before the builder sees the item.
+    "answers": the answers themselves. "scores": every response of a prompt that the model of `options.model` scored."""
+    options: type[Options] = Options
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why an item gives no row -> what those that stay have in common ("with a critique that says something")."""
+    paper: str = ""
+    """Author-year or title with arXiv id."""
