@@ -1,9 +1,17 @@
 """What a builder of rows has to provide, and what it is given.
 
 A builder is a file here, a line in BUILDERS, and a value of registry.specs.build_dataset.RowsOf.
+
+What the source of items has to know beside the fields below:
+
+- Builders with reads="decisions" are given the item's `answers` too. With `undecided` they are also given items that
+  the recipe leaves no decision (both bad, ties, too little agreement), with `decisions` empty.
+- Items with `two_prompts` go only to builders that say so; they have decisions as others have.
+- `Candidate.embedding` and `Candidate.round` are filled where a builder says `embeddings` or `rounds`.
+- A builder's `finish`, where it has one, comes last: after deduplication, length limits and the split.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +42,10 @@ class Candidate:
     score: float | None = None
     """Of the reward model that the builder's options name."""
     seed: int = 0
+    embedding: Sequence[float] | None = None
+    """Its ResponseEmbedding, L2-normalised; None where there is none."""
+    round: int = 0
+    """Which sample run wrote it: the run's id, so that a later run has a larger one; 0 for none."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -111,6 +123,8 @@ class Tools:
     tokens: Callable[[str], Sequence[int]]
     """Token ids of a text by the recipe's tokenizer, without special tokens."""
     tokenizer_name: str = ""
+    eos: int | None = None
+    """Id of the token that ends a text, by the same tokenizer; None where it has none."""
     rubrics: Mapping[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
     """(name, version) -> {title, dimensions: [{key, name, question, levels}]}, of the project."""
 
@@ -135,3 +149,15 @@ class Builder:
     """Why an item gives no row -> what those that stay have in common ("with a critique that says something")."""
     paper: str = ""
     """Author-year or title with arXiv id."""
+    undecided: bool = False
+    """With reads="decisions": whether it is given items without a decision too."""
+    two_prompts: bool = False
+    """Whether it is given items whose responses answer different prompts."""
+    embeddings: bool = False
+    """Whether it reads Candidate.embedding."""
+    rounds: bool = False
+    """Whether it reads Candidate.round."""
+    finish: Callable[[Iterable[Row], Tools], Iterator[Row]] | None = None
+    """(all rows, tools) -> the rows that are written, in the same order. For what only the whole says, as a weight that
+    is a ratio of two counts. It goes through `rows` twice, so these must not be an iterator but begin anew, and what
+    the first pass drops must not be counted again by the second. It adds no row."""
