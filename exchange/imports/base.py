@@ -356,6 +356,17 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class ValueFound:
+    """One value of a column whose values are translated, for the page to ask what it means."""
+
+    text: str
+    """As a key of `Becomes.values`: in lower case, without space around."""
+    means: str
+    """What it is read as (a, b2, tie, 4, ...), "" where nothing is known of it."""
+    lines: int
+
+
+@dataclass(frozen=True)
 class ColumnCheck:
     name: str
     becomes: Becomes
@@ -363,6 +374,8 @@ class ColumnCheck:
     """fits, look or left out."""
     words: str
     """What was found: "text, 9,213, 1 empty", "3 values known, “1.5” in 2 lines"."""
+    values: Sequence[ValueFound] = ()
+    """Of a role that is `mapped`: the values found, the commonest first, at most 24; asked for by the import page."""
 
 
 @dataclass
