@@ -1,7 +1,41 @@
 """The kinds of rows. A new one is a file here, a line in BUILDERS, and a value of BuildDatasetSpec.rows."""
 
+from curate.builders import (
+    ampo,
+    critiques,
+    edited,
+    edits,
+    figa,
+    joint,
+    judge_pairwise,
+    judge_pointwise,
+    rankings,
+    revisions,
+    reward_augmented,
+    rs_dpo,
+    selections,
+    unpaired,
+)
 from curate.builders.base import Builder
 
-BUILDERS: dict[str, Builder] = {}
+BUILDERS: dict[str, Builder] = {
+    one.slug: one
+    for one in (
+        rankings.BUILDER,
+        joint.BUILDER,
+        unpaired.BUILDER,
+        judge_pointwise.BUILDER,
+        judge_pairwise.BUILDER,
+        critiques.BUILDER,
+        revisions.BUILDER,
+        edits.BUILDER,
+        edited.BUILDER,
+        selections.BUILDER,
+        reward_augmented.BUILDER,
+        rs_dpo.BUILDER,
+        ampo.BUILDER,
+        figa.BUILDER,
+    )
+}
 
 __all__ = ["BUILDERS", "Builder"]

@@ -7,6 +7,10 @@ What the source of items has to know beside the fields below:
 - Builders with reads="decisions" are given the item's `answers` too. With `undecided` they are also given items that
   the recipe leaves no decision (both bad, ties, too little agreement), with `decisions` empty.
 - Items with `two_prompts` go only to builders that say so; they have decisions as others have.
+- With `derived` a builder takes rankings and ratings where the recipe names no kinds, since it reads more of them than
+  the preference that follows; other builders of decisions take them only where the recipe names them.
+- An empty `options.model` of a builder with reads="scores", or with `scores: reward`, is the project's newest reward
+  model.
 - `Candidate.embedding` and `Candidate.round` are filled where a builder says `embeddings` or `rounds`.
 - A builder's `finish`, where it has one, comes last: after deduplication, length limits and the split.
 """
@@ -153,6 +157,8 @@ class Builder:
     """With reads="decisions": whether it is given items without a decision too."""
     two_prompts: bool = False
     """Whether it is given items whose responses answer different prompts."""
+    derived: bool = False
+    """With reads="decisions": whether it takes rankings and ratings without being asked to."""
     embeddings: bool = False
     """Whether it reads Candidate.embedding."""
     rounds: bool = False
