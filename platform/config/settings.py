@@ -183,6 +183,8 @@ CELERY_BEAT_SCHEDULE = {
     # messages do not pile up while no worker listens.
     "tend-jobs": {"task": "workers.tend_jobs", "schedule": TEND_SECONDS, "options": {"expires": 60}},
 }
+IMPORT_MB = float(os.environ.get("PALATE_IMPORT_MB", "2048"))
+"""Megabytes that a file may have that is sent to be imported; it is streamed to ARTIFACTS/uploads."""
 
 JOB_LEASE_SECONDS = float(os.environ.get("PALATE_JOB_LEASE_SECONDS", "90"))
 """A worker that has not been heard of for this long has lost its job."""
