@@ -17,11 +17,10 @@ numbers = count(1)
 
 
 def candidates(*texts: str, scores: Sequence[float] = (), **values: Any) -> list[Candidate]:
+    given = scores or [None] * len(texts)
     return [
-        Candidate(
-            response_id=100 + at, text=text, model=f"model-{at}", seed=at, score=scores[at] if scores else None, **values
-        )
-        for at, text in enumerate(texts)
+        Candidate(response_id=100 + at, text=text, model=f"model-{at}", seed=at, score=score, **values)
+        for at, (text, score) in enumerate(zip(texts, given, strict=True))
     ]
 
 

@@ -53,9 +53,7 @@ def test_named_dimensions_of_a_comparison_are_asked_by_name() -> None:
     built = build(BUILDER, item("w", "x", answers=[vote], decisions=[decision(0, vote)]))
     assert built.text("completion") == ["A", "B", "B", "A"]
     assert "by this alone: honest" in built.text("prompt")[2] and "honest" not in built.text("prompt")[0]
-    built = build(
-        BUILDER, item("w", "x", answers=[vote], decisions=[decision(0, vote)]), options={"dimensions": False}
-    )
+    built = build(BUILDER, item("w", "x", answers=[vote], decisions=[decision(0, vote)]), options={"dimensions": False})
     assert len(built.rows) == 2
 
 

@@ -44,7 +44,10 @@ def test_each_rater_can_be_a_row() -> None:
 
 
 def test_the_rubric_is_the_one_that_was_asked() -> None:
-    own = {"title": "Beans", "dimensions": [{"key": "salt", "name": "Salt", "question": "Enough?", "levels": list("abcde")}]}
+    own = {
+        "title": "Beans",
+        "dimensions": [{"key": "salt", "name": "Salt", "question": "Enough?", "levels": list("abcde")}],
+    }
     steps = [{"kind": "rubric", "options": {"rubric": own}}]
     built = build(BUILDER, item("w", answers=[rated({"salt": 1})], steps=steps))
     assert "Salt. Enough?" in built.text("prompt")[0] and "1: a\n2: b" in built.text("prompt")[0]

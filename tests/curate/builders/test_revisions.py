@@ -20,7 +20,11 @@ def test_the_critique_is_the_turn_before_the_revised_text() -> None:
 
 def test_only_what_should_change_or_only_the_critique() -> None:
     one = item("An hour.", answers=[TOLD, edit("An hour, with salt.", cost=2, step=2)])
-    assert build(BUILDER, one, options={"feedback": "refinement"}).text("prompt")[0].endswith("\n\nWhat should change: Add salt.")
+    assert (
+        build(BUILDER, one, options={"feedback": "refinement"})
+        .text("prompt")[0]
+        .endswith("\n\nWhat should change: Add salt.")
+    )
     assert build(BUILDER, one, options={"feedback": "critique"}).text("prompt")[0].endswith("\n\nWhat is wrong: Bland.")
 
 
