@@ -19,7 +19,7 @@ def test_inserted_and_replaced_tokens_go_up_deleted_and_replaced_ones_down() -> 
 
 
 def test_identical_texts_give_only_the_end() -> None:
-    before, down, after, up = token_weights([5, 6], [5, 6], eos=EOS)
+    _, down, _, up = token_weights([5, 6], [5, 6], eos=EOS)
     assert down == [0, 0, 0] and up == [0, 0, 1]
 
 

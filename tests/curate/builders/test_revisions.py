@@ -20,12 +20,9 @@ def test_the_critique_is_the_turn_before_the_revised_text() -> None:
 
 def test_only_what_should_change_or_only_the_critique() -> None:
     one = item("An hour.", answers=[TOLD, edit("An hour, with salt.", cost=2, step=2)])
-    assert (
-        build(BUILDER, one, options={"feedback": "refinement"})
-        .text("prompt")[0]
-        .endswith("\n\nWhat should change: Add salt.")
-    )
-    assert build(BUILDER, one, options={"feedback": "critique"}).text("prompt")[0].endswith("\n\nWhat is wrong: Bland.")
+    for which, told in (("refinement", "What should change: Add salt."), ("critique", "What is wrong: Bland.")):
+        built = build(BUILDER, one, options={"feedback": which})
+        assert built.text("prompt") == [f"{REQUEST}\n\n{told}"]
 
 
 def test_it_needs_a_critique_of_the_same_response_by_the_same_rater_before_the_edit() -> None:
