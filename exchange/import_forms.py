@@ -53,7 +53,7 @@ class Wish:
     as_tasks: bool = False
     wanted: int = 1
     protocol: Protocol | None = None
-    problems: Mapping[str, str] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -143,8 +143,9 @@ def with_format(wish: Wish, upload: Upload, format: Format) -> Wish:
     """The same wish for another format: its columns are guessed again, what holds for any file is kept."""
     guessed = guessed_mapping(upload.file, format, filename=upload.filename)
     old = wish.mapping
-    kept = {"lang": old.lang, "tags": old.tags, "source": old.source or guessed.source} if wish.format else {}
-    return replace(wish, format=format.slug, mapping=replace(guessed, **kept))
+    if wish.format:
+        guessed = replace(guessed, lang=old.lang, tags=old.tags, source=old.source or guessed.source)
+    return replace(wish, format=format.slug, mapping=guessed)
 
 
 def columns_of(upload: Upload, format: Format) -> list[Column]:
