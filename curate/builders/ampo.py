@@ -49,10 +49,8 @@ def rows(item: Item, tools: Tools) -> Iterator[Row]:
     if len(samples) < 2:
         tools.drop("scored")
         return
-    if options.method != "bottom_k" and len({len(one.embedding or ()) for one in samples} | {0}) != 2:
-        tools.drop("no_embedding")
-        return
-    if any(one.embedding is None for one in samples) and options.method != "bottom_k":
+    sizes = {0 if one.embedding is None else len(one.embedding) for one in samples}
+    if options.method != "bottom_k" and (0 in sizes or len(sizes) > 1):
         tools.drop("no_embedding")
         return
     scores = [float(one.score) for one in samples if one.score is not None]

@@ -53,25 +53,31 @@ def k_medoids(apart: Array, weights: Array, *, count: int) -> list[int]:
     for first in range(len(apart)):
         chosen = [first]
         while len(chosen) < min(count, len(apart)):
-            rest = [one for one in range(len(apart)) if one not in chosen]
-            chosen.append(min(rest, key=lambda one: cost_of(apart, weights, [*chosen, one])))
+            chosen.append(int(costs_with(apart, weights, chosen).argmin()))
         chosen = swapped(apart, weights, chosen)
         if not best or cost_of(apart, weights, chosen) < cost_of(apart, weights, best) - 1e-12:
             best = chosen
     return best
 
 
+def costs_with(apart: Array, weights: Array, chosen: list[int]) -> Array:
+    """(n,): the cost of `chosen` and one more point; infinite for those that are chosen already."""
+    near = apart[:, chosen].min(axis=1, initial=np.inf)
+    costs: Array = weights @ np.minimum(near[:, None], apart)
+    costs[chosen] = np.inf
+    return costs
+
+
 def swapped(apart: Array, weights: Array, chosen: list[int]) -> list[int]:
-    """Exchange a chosen point for another one as long as that lowers the cost."""
+    """Exchange a chosen point for the best other one as long as that lowers the cost."""
     chosen = sorted(chosen)
     cost, better = cost_of(apart, weights, chosen), True
     while better:
         better = False
         for place in range(len(chosen)):
-            for other in range(len(apart)):
-                if other in chosen:
-                    continue
-                tried = [*chosen[:place], other, *chosen[place + 1 :]]
-                if (lower := cost_of(apart, weights, tried)) < cost - 1e-12:
-                    chosen, cost, better = tried, lower, True
+            others = [*chosen[:place], *chosen[place + 1 :]]
+            costs = costs_with(apart, weights, others)
+            best = int(costs.argmin())
+            if costs[best] < cost - 1e-12:
+                chosen, cost, better = [*chosen[:place], best, *chosen[place + 1 :]], float(costs[best]), True
     return sorted(chosen)

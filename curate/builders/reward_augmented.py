@@ -22,7 +22,7 @@ from pydantic import Field
 from curate.builders.base import Builder, Decision, Item, Options, Tools
 from curate.builders.preference import margin_of, preference_columns
 from curate.builders.ratings import ratings_of
-from curate.builders.said import Messages, answers_of, prompt_of, row_of_decision, sides
+from curate.builders.said import Messages, answers_of, prompt_of, row_of_decision, same_text, sides
 from curate.rows import PREFERENCE, Row
 from registry.specs.base import ref
 
@@ -40,6 +40,10 @@ class RewardAugmentedOptions(Options):
 
 def rows(item: Item, tools: Tools) -> Iterator[Row]:
     for decision in item.decisions:
+        chosen, rejected = sides(item, decision)
+        if same_text(chosen.text, rejected.text):
+            tools.drop("same_text")
+            continue
         if decision.tie:
             tools.drop("tie")
             continue
@@ -112,6 +116,7 @@ BUILDER = Builder(
     reads="decisions",
     options=RewardAugmentedOptions,
     reasons={
+        "same_text": "with two different texts",
         "tie": "with a preferred side",
         "no_score": "whose responses both have a score",
         "score_order": "whose chosen response has the higher score",

@@ -7,12 +7,13 @@ the mean decides.
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 from pydantic import Field
 
-from curate.builders.base import Builder, Item, Options, Said, Tools
+from curate.builders.base import Builder, Candidate, Item, Options, Said, Tools
 from curate.builders.ratings import ratings_of
-from curate.builders.said import answers_of, prompt_of, row_of, sides
+from curate.builders.said import answers_of, prompt_of, row_of, row_of_decision, same_text, sides
 from curate.rows import UNPAIRED, Row, assistant
 
 
@@ -35,20 +36,24 @@ def rows(item: Item, tools: Tools) -> Iterator[Row]:
         yield from of_comparisons(item, tools)
 
 
+def columns_of(item: Item, candidate: Candidate, label: bool) -> dict[str, Any]:
+    return {"prompt": prompt_of(item, candidate), "completion": assistant(candidate.text), "label": label}
+
+
 def labelled(item: Item, position: int, label: bool, *, answers: list[Said], agreement: float) -> Row:
     one = item.candidates[position]
-    columns = {"prompt": prompt_of(item, one), "completion": assistant(one.text), "label": label}
-    return row_of(item, columns, answers=answers, candidates=(one,), agreement=agreement)
+    return row_of(item, columns_of(item, one, label), answers=answers, candidates=(one,), agreement=agreement)
 
 
 def of_comparisons(item: Item, tools: Tools) -> Iterator[Row]:
-    known = {one.feedback_id: one for one in item.answers}
+    if len(item.candidates) == 2 and same_text(item.candidates[0].text, item.candidates[1].text):
+        tools.drop("same_text")
+        return
     decided = [one for one in item.decisions if not one.tie]
     for decision in decided:
-        answers = [known[number] for number in decision.feedback_ids if number in known]
         for label, candidate in zip((True, False), sides(item, decision), strict=True):
-            position = list(item.candidates).index(candidate)
-            yield labelled(item, position, label, answers=answers, agreement=decision.agreement)
+            columns = columns_of(item, candidate, label)
+            yield row_of_decision(item, decision, columns, candidates=(candidate,))
     if decided:
         return
     asked = [one for one in item.answers if one.both_bad or one.preference is not None]
@@ -100,7 +105,7 @@ BUILDER = Builder(
     rows=rows,
     reads="decisions",
     options=UnpairedOptions,
-    reasons={"undecided": "that most raters found good or bad"},
+    reasons={"same_text": "with different texts", "undecided": "that most raters found good or bad"},
     paper="Ethayarajh et al. 2024, 2402.01306",
     undecided=True,
     derived=True,

@@ -68,3 +68,7 @@ def test_a_pair_without_scores_is_left_out(scores: str) -> None:
 def test_a_tie_is_left_out() -> None:
     one = item("w", "x", decisions=[decision(0, tie=True, strength=0.0)])
     assert build(BUILDER, one, recipe={"ties": "keep"}).dropped == {"tie": 1}
+
+
+def test_equal_texts_are_left_out() -> None:
+    assert build(BUILDER, item("w", "w\n", decisions=[decision(0)])).dropped == {"same_text": 1}

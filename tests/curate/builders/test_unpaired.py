@@ -36,6 +36,10 @@ def test_a_tie_says_nothing_of_good_or_bad() -> None:
     assert build(BUILDER, tied, recipe={"ties": "keep"}).dropped == {"undecided": 1}
 
 
+def test_equal_texts_are_not_good_and_bad_at_once() -> None:
+    assert build(BUILDER, item("w", "w ", decisions=[decision(0)])).dropped == {"same_text": 1}
+
+
 def test_what_fits_is_good_and_what_does_not_is_bad() -> None:
     built = build(BUILDER, item("w", "x", "y", answers=[selected(0, 2, shown=[2, 0, 1])]))
     assert labels(built) == {"w": True, "x": False, "y": True}
