@@ -297,6 +297,8 @@ class Vote:
     at: str = ""
     """ISO 8601, or empty."""
     seconds: float = 0.0
+    repeats: bool = False
+    """Not a person but the file's own label (chosen, rejected): the same line again says nothing new."""
 
 
 @dataclass

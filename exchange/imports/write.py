@@ -1,11 +1,23 @@
 """A file into the project: all of it or nothing, or all that fits with a report of the rest."""
 
+import time
+import uuid
 from pathlib import Path
 from typing import Literal
 
-from accounts.models import Project, User
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from accounts.models import Project, User, record_audit
 from annotate.models import Protocol
-from exchange.imports.base import Format, Mapping, Outcome, Progress
+from exchange.imports import asking
+from exchange.imports.backend import Reading, Writing
+from exchange.imports.base import SHOWN, Format, Mapping, Outcome, Problem, Progress, Refused, Row
+from exchange.imports.mapping import Builder
+from exchange.imports.plan import Asked, Plan
+from exchange.imports.raters import Models
+from exchange.imports.reading import Pass, builder_of
+from exchange.imports.report import Report
 
 OnBad = Literal["refuse", "skip"]
 
@@ -21,4 +33,69 @@ def write(
     report: where the lines that were left out are written, in the file's own shape with `line` and `reason` beside.
     Raises Refused (on_bad = "refuse" and a line is wrong), UnreadableFile, ValueError as `check` does.
     """
-    raise NotImplementedError
+    began = time.perf_counter()
+    builder = builder_of(mapping)
+    kept = Report(report or settings.ARTIFACTS / "uploads" / f"left-out-{uuid.uuid4().hex[:12]}.jsonl")
+    problems: list[Problem] = []
+
+    def bad(problem: Problem, row: Row | None, raw: bytes | None) -> None:
+        if len(problems) < SHOWN:
+            problems.append(problem)
+        if on_bad == "skip":
+            kept.add(problem, row, raw)
+        else:
+            one.writing = False  # nothing will come of it: the rest is read for its problems alone
+
+    one = Pass(format, builder, bad=bad)
+    try:
+        with transaction.atomic():
+            plan = within(one, builder, mapping, project, user, path, filename=filename, progress=progress,
+                          as_tasks=as_tasks, wanted=wanted, protocol=protocol)  # fmt: skip
+            if one.bad and on_bad == "refuse":
+                raise Refused(refusal(one), problems=problems, bad=one.bad, lines=one.lines)
+            record_audit(
+                actor=user, action="import.made", project=project, target=(filename or path.name)[:200],
+                format=format.slug, lines=one.lines, left_out=one.bad, **plan.counts.as_json(),
+            )  # fmt: skip
+    except IntegrityError as error:
+        kept.drop()
+        raise ValueError(
+            "Somebody added the same prompts while the file was read, so nothing was imported. Import it again."
+        ) from error
+    except BaseException:
+        kept.drop()
+        raise
+    return Outcome(
+        lines=one.lines, written=one.fits, skipped=one.bad, counts=plan.counts, problems=problems, report=kept.keep(),
+        seconds=time.perf_counter() - began,
+    )  # fmt: skip
+
+
+def within(
+    one: Pass, builder: Builder, mapping: Mapping, project: Project, user: User | None, path: Path, *, filename: str,
+    progress: Progress | None, as_tasks: bool, wanted: int, protocol: Protocol | None,
+) -> Plan:  # fmt: skip
+    """What happens inside the transaction. One import of a project at a time: two would number the same prompts."""
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    models = Models(project, mapping.models, Reading())
+    models.check()
+    asked = Asked(
+        builder.steps, asking.protocol_of(builder, project, user, make=True), as_tasks, protocol, wanted
+    )  # fmt: skip
+    backend = Writing()
+    try:
+        models.backend = backend
+        plan = Plan(project, asked, backend, source=mapping.source, models=models)
+        one.over(path, plan, filename=filename, progress=progress)
+        backend.finish()
+    finally:
+        backend.close()
+    return plan
+
+
+def refusal(one: Pass) -> str:
+    lines = "1 line" if one.bad == 1 else f"{one.bad:,} lines"
+    return (
+        f"{lines} of {one.lines:,} cannot be imported, so nothing was. Mend {'it' if one.bad == 1 else 'them'}, or "
+        "import the others and leave those out (--on-bad skip)."
+    )

@@ -1,0 +1,56 @@
+"""The protocol that imported votes answer: its steps follow from what the columns become."""
+
+import hashlib
+import json
+from typing import Any
+
+from accounts.models import Project, User
+from annotate.design.protocols import parse_steps
+from annotate.design.rubrics import MAX_DIMENSIONS
+from annotate.models import Protocol
+from exchange.imports.mapping import Builder, key_of
+
+TITLES = {
+    "pairwise": "comparison", "rubric": "ratings", "ranking": "ranking", "selection": "good or bad",
+    "critique": "critique", "edit": "edit",
+}  # fmt: skip
+LEVELS = ["1, the lowest", "2", "3", "4", "5, the highest"]
+
+
+def steps_of(builder: Builder) -> list[dict[str, Any]]:
+    """As Protocol.steps keeps them. Raises ValueError with a sentence."""
+    return [{"kind": kind, "of": of, "question": "", "options": options(kind, builder)} for kind, of in builder.steps]
+
+
+def options(kind: str, builder: Builder) -> dict[str, Any]:
+    if kind == "critique":
+        return {"needs_refinement": False}
+    if kind != "rubric":
+        return {}
+    if len(builder.dimensions) > MAX_DIMENSIONS:
+        raise ValueError(
+            f"There are ratings on {len(builder.dimensions)} dimensions, {MAX_DIMENSIONS} fit. Leave some out."
+        )
+    keys = [key_of(name) for name in builder.dimensions]
+    if len(set(keys)) < len(keys):
+        raise ValueError("Two dimensions have names that differ in nothing but signs. Rename one of them.")
+    dimensions = [
+        {"key": key, "name": name[:60], "question": "", "levels": LEVELS}
+        for key, name in zip(keys, builder.dimensions, strict=True)
+    ]
+    return {"rubric": {"title": f"Imported: {builder.mapping.source or 'ratings'}"[:120], "dimensions": dimensions}}
+
+
+def protocol_of(builder: Builder, project: Project, user: User | None, *, make: bool) -> Protocol | None:
+    """None where one step without settings asks it all; an unsaved one where there is none yet and `make` is false."""
+    steps = steps_of(builder)
+    if not steps or (len(steps) == 1 and steps[0]["of"] == "all" and steps[0]["kind"] != "rubric"):
+        return None
+    parse_steps(steps)
+    name = f"imported-{hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()[:10]}"
+    found = Protocol.objects.filter(project=project, name=name).first()
+    title = "Imported: " + ", ".join(TITLES[step["kind"]] for step in steps)
+    made = Protocol(project=project, name=name, version=1, title=title[:120], steps=steps, created_by=user)
+    if found is None and make:
+        made.save()
+    return found or (made if make else Protocol(pk=1 << 40, project=project, name=name, steps=steps))

@@ -1,0 +1,174 @@
+"""Where a plan's rows go: nowhere (a check), or into PostgreSQL by COPY while the next lines are being read.
+
+One thread owns the database connection and works through what it is handed, in order; meanwhile the other reads lines.
+Sending and waiting for the server happen outside Python's lock, so both cores have work.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+from django.db import connection
+
+TABLES: dict[str, tuple[str, str]] = {
+    "prompt": (
+        "annotate_prompt",
+        "id, project_id, key, messages, lang, tags, image_id, origin, created_at",
+    ),
+    "response": (
+        "annotate_response",
+        "id, prompt_id, model_id, job_id, text, setting, decoding, seed, sample, tokens, finish_reason, created_at",
+    ),
+    "task": (
+        "annotate_task",
+        "id, project_id, kind, protocol_id, prompt_id, parent_id, purpose, gold, criterion, two_prompts, lang, skill, "
+        "wanted, ceiling, claimed, answered, priority, place, flagged, created_at",
+    ),
+    "task_response": ("annotate_taskresponse", "id, task_id, response_id, position"),
+    "assignment": (
+        "annotate_assignment",
+        'id, task_id, annotator_id, status, lease_until, "order", step, draft, draft_version, skip_reason, flagged, '
+        "created_at, finished_at",
+    ),
+    "feedback": (
+        "annotate_feedback",
+        'id, assignment_id, project_id, task_id, annotator_id, kind, step, origin, value, "order", preference, "right", '
+        "comment, active_ms, idempotency_key, supersedes_id, created_at, withdrawn_at",
+    ),
+}
+"""In the order in which they refer to each other."""
+FIRST_BLOCK, LARGEST_BLOCK = 500, 50_000
+WAITING = 2
+"""Chunks that may wait for the database; more would only take memory."""
+
+
+class Backend(Protocol):
+    writes: bool
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+    def insert(self, sql: str, params: Sequence[Any]) -> int: ...
+
+    def next_id(self, table: str) -> int: ...
+
+    def flush(self, rows: dict[str, list[str]]) -> None: ...
+
+
+class Reading:
+    """For a check: looks things up, gives out ids that mean nothing, writes nothing."""
+
+    writes = False
+
+    def __init__(self) -> None:
+        self.given = 1 << 40  # beyond all real ids; never below 0, where Python hashes -1 as -2
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            return cursor.fetchall()
+
+    def insert(self, sql: str, params: Sequence[Any]) -> int:
+        return self.next_id("")
+
+    def next_id(self, table: str) -> int:
+        self.given += 1
+        return self.given
+
+    def flush(self, rows: dict[str, list[str]]) -> None:
+        pass
+
+
+class Writing:
+    """Inside a transaction of the calling thread, whose connection nobody else touches until `close`."""
+
+    writes = True
+
+    def __init__(self) -> None:
+        connection.ensure_connection()
+        self.psycopg: Any = connection.connection
+        self.worker = ThreadPoolExecutor(1, thread_name_prefix="import")
+        self.waiting: deque[Future[None]] = deque()
+        self.blocks: dict[str, tuple[list[int] | range, int, Future[list[int] | range]]] = {}
+        self.sequences = {
+            name: self.query("SELECT pg_get_serial_sequence(%s, 'id')", [table])[0][0]
+            for name, (table, _) in TABLES.items()
+        }
+        # Foreign keys are deferred by default: a million rows would wait in memory for the end.
+        self.run("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
+        self.worker.submit(lambda: self.psycopg.cursor().execute(sql, params).close()).result()
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        def ask() -> list[tuple[Any, ...]]:
+            with self.psycopg.cursor() as cursor:
+                found: list[tuple[Any, ...]] = cursor.execute(sql, params).fetchall()
+                return found
+
+        return self.worker.submit(ask).result()
+
+    def insert(self, sql: str, params: Sequence[Any]) -> int:
+        return int(self.query(sql, params)[0][0])
+
+    # --- ids --------------------------------------------------------------------------------------------------
+
+    def next_id(self, table: str) -> int:
+        """From the table's own sequence, in blocks; the next block is asked for while this one is used."""
+        block = self.blocks.get(table)
+        if block is None or block[1] >= len(block[0]):
+            ids = block[2].result() if block else self.block(table, FIRST_BLOCK)
+            size = min(LARGEST_BLOCK, 4 * len(ids))
+            block = (ids, 0, self.worker.submit(self.block_of, table, size))
+        ids, place, following = block
+        self.blocks[table] = (ids, place + 1, following)
+        return ids[place]
+
+    def block(self, table: str, size: int) -> list[int] | range:
+        return self.worker.submit(self.block_of, table, size).result()
+
+    def block_of(self, table: str, size: int) -> list[int] | range:
+        with self.psycopg.cursor() as cursor:
+            low, high, all_of_them = cursor.execute(
+                "WITH given AS MATERIALIZED (SELECT nextval(%s::regclass) AS id FROM generate_series(1, %s)) "
+                "SELECT min(id), max(id), CASE WHEN max(id) - min(id) >= %s THEN array_agg(id) END FROM given",
+                [self.sequences[table], size, size],
+            ).fetchone()
+        return all_of_them or range(low, high + 1)  # another process may have taken some in between
+
+    # --- rows -------------------------------------------------------------------------------------------------
+
+    def flush(self, rows: dict[str, list[str]]) -> None:
+        """Hand a chunk to the database; waits where it is WAITING chunks behind. Raises what an earlier one raised."""
+        while len(self.waiting) >= WAITING:
+            self.waiting.popleft().result()
+        self.waiting.append(
+            self.worker.submit(self.copy, {name: "".join(lines).encode() for name, lines in rows.items()})
+        )
+
+    def copy(self, chunk: dict[str, bytes]) -> None:
+        with self.psycopg.cursor() as cursor:
+            for name, (table, columns) in TABLES.items():
+                if content := chunk.get(name):
+                    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                        copy.write(content)
+
+    def finish(self) -> None:
+        while self.waiting:
+            self.waiting.popleft().result()
+        self.run("SET CONSTRAINTS ALL DEFERRED")
+
+    def close(self) -> None:
+        """Wait for the thread; whatever it still had is dropped. The connection is the caller's again."""
+        self.worker.shutdown(wait=True, cancel_futures=True)
+
+
+def escaped(text: str) -> str:
+    """For COPY's text format."""
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if "\n" in text:
+        text = text.replace("\n", "\\n")
+    if "\t" in text:
+        text = text.replace("\t", "\\t")
+    return text.replace("\r", "\\r") if "\r" in text else text

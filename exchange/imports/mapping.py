@@ -1,0 +1,446 @@
+"""From a flat row and a mapping to a Record: what annotators will see, and what raters said."""
+
+import re
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as MappingOf
+from typing import Any
+
+from annotate.kinds import KINDS
+from annotate.kinds.ranking import competition
+from annotate.kinds.rubric import strength_of as strength_of_ratings
+from annotate.worddiff import cost_of_edit
+from exchange.imports import turns, values
+from exchange.imports.base import ROLES, Answer, Becomes, Mapping, Message, Record, Row, Said, Vote
+from exchange.imports.turns import LineError
+
+MOST_ANSWERS = 12
+CHOOSER = "chosen"
+"""Who preferred the chosen answer, where the file does not say."""
+MOST_TEXT = 2_000_000
+"""Characters of one text."""
+SURROGATE = re.compile("[\ud800-\udfff]")
+KIND_ORDER = ("pairwise", "rubric", "ranking", "selection", "critique", "edit")
+Get = Callable[[Row], Any]
+
+
+def get_of(name: str) -> Get:
+    """Reads a column; `a.b` is b inside a where no column is called that."""
+    parts = name.split(".")
+    if len(parts) == 1:
+        return lambda row: row.get(name)
+
+    def inside(row: Row) -> Any:
+        if name in row:
+            return row[name]
+        found: Any = row
+        for part in parts:
+            if not isinstance(found, dict):
+                return None
+            found = found.get(part)
+        return found
+
+    return inside
+
+
+class Builder:
+    """A mapping, made ready once for all rows. `problem` is what is wrong with the mapping itself."""
+
+    def __init__(self, mapping: Mapping, prompts: MappingOf[str, str] | None = None) -> None:
+        self.mapping, self.prompts = mapping, prompts
+        self.by_role: dict[str, list[tuple[str, Becomes, Get]]] = {}
+        for name, becomes in mapping.columns.items():
+            if becomes.role != "skip":
+                self.by_role.setdefault(becomes.role, []).append((name, becomes, get_of(name)))
+        self.one = {role: found[0][2] for role, found in self.by_role.items()}
+        self.names = {role: found[0][0] for role, found in self.by_role.items()}
+        self.sides = {
+            role: {becomes.side or 0: (name, get) for name, becomes, get in self.by_role.get(role, ())}
+            for role in ("response", "model", "conversation", "prompt_of", "rank")
+        }
+        self.has_texts = bool({"response", "responses", "chosen", "conversation", "messages"} & set(self.by_role))
+        self.votes = mapping.raters != "none"
+        self.dimensions = list(dict.fromkeys(one.name for _, one, _ in self.by_role.get("rating", ())))
+        self.source = slug(mapping.source) or "file"
+        self.check()
+
+    def check(self) -> None:
+        """Raise ValueError with a sentence where no record can come out."""
+        for role in ("prompt", "messages", "key", "rater", "lang", "chosen", "rejected", "system"):
+            names = [name for name, _, _ in self.by_role.get(role, ())]
+            if len(names) > 1:
+                raise ValueError(f"{' and '.join(names[:3])} both become {ROLES[role].title.lower()}. Choose one.")
+        asked = {"prompt", "messages", "conversation", "prompt_of", "key"} & set(self.by_role)
+        pair = {"chosen", "rejected"} & set(self.by_role)
+        if not asked and len(pair) < 2:
+            raise ValueError("No column becomes the prompt. Say which one holds what the person asked.")
+        if len(pair) == 1:
+            raise ValueError("A chosen and a rejected answer go together. Say which column is the other one.")
+
+    @property
+    def steps(self) -> list[tuple[str, str]]:
+        """(kind, of) of all that raters of this file can have said, in the order of a protocol."""
+        if not self.votes:
+            return []
+        roles, found = set(self.by_role), set()
+        if roles & {"winner", "chosen"}:
+            found.add(("pairwise", "all"))
+        if "rating" in roles:
+            rated = {one.side for _, one, _ in self.by_role["rating"]}
+            found.add(("rubric", "all" if len(rated) > 1 or self.single else "first"))
+        if roles & {"rank", "ranking"}:
+            found.add(("ranking", "all"))
+        if "label" in roles:
+            found.add(("selection", "all"))
+        if roles & {"critique", "strengths", "refinement"}:
+            found.add(("critique", "all" if self.single else "first"))
+        if "edited" in roles:
+            found.add(("edit", "all" if self.single else "first"))
+        return sorted(found, key=lambda one: KIND_ORDER.index(one[0]))
+
+    @property
+    def single(self) -> bool:
+        """Whether a row has one answer."""
+        many = {"responses", "chosen"} & set(self.by_role) or len(self.sides["conversation"]) > 1
+        return not many and max(len(self.sides["response"]), len(self.sides["model"])) <= 1
+
+    # --- one row --------------------------------------------------------------------------------------------
+
+    def record(self, line: int, row: Row) -> Record:
+        """Raises LineError."""
+        key = self.key(row)
+        messages, answers = self.content(row, key)
+        record = Record(line, messages, answers, key=key, lang=self.lang(row))
+        if "tags" in self.by_role or self.mapping.tags:
+            record.tags = self.tags(row)
+        if "criterion" in self.one:
+            record.criterion = self.text("criterion", row)[:1_000]
+        if self.votes:
+            record.votes = self.votes_of(row, answers)
+        if not record.votes:
+            self.check_open(answers)
+        return record
+
+    def check_open(self, answers: Sequence[Answer]) -> None:
+        """What was judged elsewhere is taken as it was; what is still to be judged has to be there and to differ."""
+        if not self.has_texts:
+            return
+        for side, one in enumerate(answers):
+            if not one.text.strip():
+                column = self.answer_column(side)
+                raise LineError(f"{column} is empty. An empty answer cannot be compared.", column)
+
+    def text(self, role: str, row: Row) -> str:
+        value = self.one[role](row) if role in self.one else None
+        return value if isinstance(value, str) else self.of(role, turns.as_text, value)
+
+    def of(self, role: str, read: Callable[[Any], Any], value: Any, name: str = "") -> Any:
+        """`read(value)`, with the column's name in what is wrong."""
+        column = name or self.names.get(role, role)
+        try:
+            return read(value)
+        except LineError as error:
+            raise LineError(f"{column} {error}.", column) from error
+
+    def key(self, row: Row) -> str:
+        if "key" not in self.one:
+            return ""
+        key = values.plain(self.one["key"](row)) if not isinstance(self.one["key"](row), str) else self.text("key", row)
+        key = key.strip()
+        if key.isascii() and key.isdigit():  # a bare number names a prompt within its source only
+            key = f"{self.source}-{key}"
+        if len(key) > 80:
+            raise LineError(
+                f"{self.names['key']} has {len(key):,} characters, a key has 80 at most.", self.names["key"]
+            )
+        return key
+
+    def lang(self, row: Row) -> str:
+        if "lang" not in self.one:
+            return self.mapping.lang
+        lang = self.text("lang", row).strip().replace("_", "-") or self.mapping.lang
+        if len(lang) > 20:
+            raise LineError(f"{self.names['lang']} is {lang[:40]!r}, not a language such as en.", self.names["lang"])
+        return lang
+
+    def tags(self, row: Row) -> list[str]:
+        found = list(self.mapping.tags)
+        for _, _, get in self.by_role.get("tags", ()):
+            value = get(row)
+            words = value if isinstance(value, list) else [value]
+            found += [turns.as_text(word)[:80] for word in words if word not in (None, "")]
+        return list(dict.fromkeys(found))
+
+    # --- prompt and answers ---------------------------------------------------------------------------------
+
+    def content(self, row: Row, key: str) -> tuple[list[Message], list[Answer]]:
+        if "chosen" in self.one:
+            messages, texts = self.chosen(row)
+        elif self.sides["conversation"]:
+            given = [
+                self.of("", turns.as_messages, get(row), name) for name, get in in_order(self.sides["conversation"])
+            ]
+            if not all(given):
+                raise LineError("A conversation is empty.", next(iter(self.names.values())))
+            messages, texts = turns.split(given) if len(given) > 1 else (given[0][:-1], [given[0][-1]["content"]])
+        else:
+            messages, texts = self.prompt(row, key), self.responses(row)
+            if messages[-1]["role"] == "assistant" and "messages" in self.one:
+                last = messages[-1]["content"]
+                messages = messages[:-1]
+                texts = texts or ([last] if "responses" not in self.one else [])
+        answers = self.answers(row, texts)
+        if not messages or messages[-1]["role"] != "user" or not messages[-1]["content"].strip():
+            column = next((self.names[role] for role in ("prompt", "messages") if role in self.names), "")
+            raise LineError(f"{column or 'The prompt'} is empty, so there is nothing to answer.", column)
+        for one in messages:
+            check_text(one["content"], "The prompt")
+        return messages, answers
+
+    def chosen(self, row: Row) -> tuple[list[Message], list[str]]:
+        both = [self.one["chosen"](row), self.one["rejected"](row)]
+        if all(map(turns.is_conversation, both)) and self.sides["prompt_of"] == {}:
+            given = [
+                self.of(role, turns.as_messages, value)
+                for role, value in zip(("chosen", "rejected"), both, strict=True)
+            ]
+            messages, texts = turns.split(given)
+            if messages:
+                return messages, texts
+            both = [turns.rest(one) for one in given]
+        texts = [self.of(role, turns.as_text, value) for role, value in zip(("chosen", "rejected"), both, strict=True)]
+        return self.prompt(row, self.key(row)), texts
+
+    def prompt(self, row: Row, key: str) -> list[Message]:
+        if "messages" in self.one:
+            found: list[Message] = list(self.of("messages", turns.as_messages, self.one["messages"](row)))
+        elif "prompt" in self.one:
+            value = self.one["prompt"](row)
+            if isinstance(value, str) and "input" not in self.one and not value.startswith(("\n\nHuman:", "Human:")):
+                found = [{"role": "user", "content": value}]
+            else:
+                found = self.plain_prompt(row, value)
+        elif self.sides["prompt_of"]:
+            name, get = self.sides["prompt_of"][min(self.sides["prompt_of"])]
+            found = list(self.of("", turns.as_messages, get(row), name))
+        else:
+            found = [{"role": "user", "content": self.missing(row, key)}]
+        if "history" in self.one:
+            found = [*self.of("history", turns.pairs, self.one["history"](row)), *found]
+        if "system" in self.one and (system := self.text("system", row).strip()):
+            found = [{"role": "system", "content": system}, *found]
+        return found
+
+    def plain_prompt(self, row: Row, value: Any) -> list[Message]:
+        found: list[Message] = list(self.of("prompt", turns.as_messages, value if value is not None else ""))
+        more = self.text("input", row) if "input" in self.one else ""
+        if more.strip() and found:
+            found[-1] = {**found[-1], "content": f"{found[-1]['content']}\n\n{more}".strip()}
+        return found
+
+    def missing(self, row: Row, key: str) -> str:
+        """The text of a prompt that the file names by its number only."""
+        if self.prompts is not None:
+            there = values.plain(self.one["key"](row))
+            if there not in self.prompts:
+                raise LineError(f"The file of prompts has no prompt {there[:40]!r}.", self.names["key"])
+            return self.prompts[there]
+        if not key:
+            raise LineError(f"{self.names['key']} is empty, and no column holds the prompt.", self.names["key"])
+        return f"[{key}: the text of this prompt is not in the imported file]"
+
+    def responses(self, row: Row) -> list[str]:
+        if "responses" in self.one:
+            given = self.one["responses"](row)
+            if given is not None and not isinstance(given, list):
+                raise LineError(f"{self.names['responses']} is not a list of answers.", self.names["responses"])
+            return [self.of("responses", turns.as_text, one) for one in given or []]
+        found = []
+        for name, get in in_order(self.sides["response"]):
+            value = get(row)
+            found.append(value if isinstance(value, str) else self.of("", turns.as_text, value, name))
+        return found
+
+    def answers(self, row: Row, texts: Sequence[str]) -> list[Answer]:
+        models = self.models(row)
+        if not texts:
+            texts = [""] * len(models)
+        if len(texts) > MOST_ANSWERS:
+            raise LineError(f"There are {len(texts)} answers, {MOST_ANSWERS} are allowed.")
+        found = []
+        for side, text in enumerate(texts):
+            check_text(text, "An answer")
+            found.append(Answer(text, models[side] if side < len(models) else ""))
+        for side, (name, get) in self.sides["prompt_of"].items():
+            if side < len(found):
+                found[side].messages = self.of("", turns.as_messages, get(row), name)
+        if any(one.messages != found[0].messages for one in found[1:]):
+            return found
+        for one in found:  # all answer the same prompt
+            one.messages = None
+        return found
+
+    def answer_column(self, side: int) -> str:
+        if "chosen" in self.names:
+            return self.names[("chosen", "rejected")[min(side, 1)]]
+        for role in ("response", "conversation"):
+            if side in self.sides[role]:
+                return self.sides[role][side][0]
+        return self.names.get("responses", f"Answer {side + 1}")
+
+    def models(self, row: Row) -> list[str]:
+        if "models" in self.one:
+            given = self.one["models"](row)
+            return [turns.as_text(one).strip() for one in given] if isinstance(given, list) else []
+        if "responses" in self.one:
+            given = self.one["responses"](row)
+            if isinstance(given, list) and given and isinstance(given[0], dict) and "model" in given[0]:
+                return [turns.as_text(one.get("model")).strip() for one in given if isinstance(one, dict)]
+        sides = self.sides["model"]
+        if not sides:
+            return []
+        found = []
+        for side in range(max(sides) + 1):
+            name, get = sides.get(side, ("", lambda row: ""))
+            value = get(row)
+            found.append((value if isinstance(value, str) else self.of("", turns.as_text, value, name)).strip())
+        return found
+
+    # --- votes ----------------------------------------------------------------------------------------------
+
+    def votes_of(self, row: Row, answers: Sequence[Answer]) -> list[Vote]:
+        if not answers:
+            return []
+        said: dict[str, list[Said]] = {}
+        rater = "" if "rater" not in self.one else values.plain_name(self.one["rater"](row))
+        if self.mapping.raters == "one":
+            rater = self.mapping.rater_name or self.mapping.source or "imported"
+
+        def add(name: str, one: Said | None) -> None:
+            if one is not None:
+                said.setdefault(name or rater, []).append(one)
+
+        for name, becomes, get in self.by_role.get("winner", ()):
+            add(becomes.name, self.pairwise(values.strength_of(get(row), becomes.values, name), answers, name))
+        unnamed = ""
+        if "chosen" in self.one and "winner" not in self.by_role:
+            unnamed = "" if rater else CHOOSER
+            add(unnamed, self.pairwise(values.MEANINGS["a"], answers, self.names["chosen"]))
+        if self.dimensions:
+            add("", self.rubric(row, answers))
+        if "rank" in self.by_role or "ranking" in self.by_role:
+            add("", self.ranking(row, answers))
+        for name, becomes, get in self.by_role.get("label", ()):
+            good = values.good_of(get(row), becomes.values, name)
+            add(becomes.name, None if good is None else Said("selection", {"fits": [0]} if good else {"none": True}))
+        add(next((one.name for _, one, _ in self.by_role.get("critique", ())), ""), self.critique(row))
+        add(next((one.name for _, one, _ in self.by_role.get("edited", ())), ""), self.edit(row, answers))
+        if said and "comment" in self.one and (comment := self.text("comment", row).strip()):
+            check_text(comment, self.names["comment"])
+            next(iter(said.values()))[0].comment = comment[:10_000]
+        at = self.text("answered_at", row).strip() if "answered_at" in self.one else ""
+        took = values.seconds_of(self.one["seconds"](row)) if "seconds" in self.one else 0.0
+        return [Vote(name, found, at, took, repeats=bool(unnamed) and name == unnamed) for name, found in said.items()]
+
+    def pairwise(self, strength: int | str | None, answers: Sequence[Answer], name: str) -> Said | None:
+        if strength is None:
+            return None
+        if len(answers) != 2:
+            raise LineError(f"{name} compares two answers, and the line has {len(answers)}.", name)
+        if isinstance(strength, str):
+            return Said("pairwise", {"both_bad": True})
+        return Said("pairwise", {"strength": strength}, strength)
+
+    def rubric(self, row: Row, answers: Sequence[Answer]) -> Said | None:
+        rated: dict[int, dict[str, int]] = {}
+        for name, becomes, get in self.by_role["rating"]:
+            if (level := values.rating_of(get(row), becomes.values, name)) is not None:
+                rated.setdefault(becomes.side or 0, {})[key_of(becomes.name)] = level
+        if not rated:
+            return None
+        if max(rated) >= len(answers):
+            raise LineError(f"A rating is about answer {max(rated) + 1}, and the line has {len(answers)}.")
+        if len(answers) == 1 or ("rubric", "first") in self.steps:
+            of = "all" if len(answers) == 1 else "first"
+            return Said("rubric", {"ratings": [rated[0]]}, None, of) if 0 in rated else None
+        if len(rated) < len(answers) or len({frozenset(one) for one in rated.values()}) > 1:
+            raise LineError("One answer is rated on a dimension on which the other is not. Mend it, or skip the line.")
+        ratings = [rated[side] for side in range(len(answers))]
+        return Said("rubric", {"ratings": ratings}, strength_of_ratings(ratings) if len(ratings) == 2 else None)
+
+    def ranking(self, row: Row, answers: Sequence[Answer]) -> Said | None:
+        places = len(answers)
+        if "ranking" in self.one:
+            given, name = self.one["ranking"](row), self.names["ranking"]
+            if given in (None, "", []):
+                return None
+            if not isinstance(given, list) or len(given) != places:
+                raise LineError(f"{name} is not a list of {places} places, one an answer.", name)
+            found = [values.rank_of(one, name, places) for one in given]
+        else:
+            found = [None] * places
+            for side, (name, get) in self.sides["rank"].items():
+                if side < places:
+                    found[side] = values.rank_of(get(row), name, places)
+        if not any(found):
+            return None
+        ranks = competition(found, places)
+        better = [rank if rank is not None else 1_000 for rank in ranks]
+        preference = (better[0] < better[1]) - (better[0] > better[1]) if places == 2 else None
+        return Said("ranking", {"ranks": ranks}, preference)
+
+    def critique(self, row: Row) -> Said | None:
+        texts = {
+            role: self.text(role, row).strip() for role in ("critique", "strengths", "refinement") if role in self.one
+        }
+        for role, text in texts.items():
+            check_text(text, self.names[role])
+        if not any(texts.values()):
+            return None
+        value = {
+            "marks": [], "strengths": texts.get("strengths", ""), "weaknesses": texts.get("critique", ""),
+            "refinement": texts.get("refinement", ""),
+        }  # fmt: skip
+        return Said("critique", value, of="all" if self.single else "first")
+
+    def edit(self, row: Row, answers: Sequence[Answer]) -> Said | None:
+        text = self.text("edited", row) if "edited" in self.one else ""
+        if not text.strip():
+            return None
+        check_text(text, self.names["edited"])
+        draft = answers[0].text
+        accepted = text.strip() == draft.strip()
+        value = {
+            "text": draft if accepted else text,
+            "cost": 0 if accepted else cost_of_edit(draft, text),
+            "accepted": accepted,
+        }
+        return Said("edit", value, of="all" if self.single else "first")
+
+
+def in_order(sides: MappingOf[int, tuple[str, Get]]) -> list[tuple[str, Get]]:
+    return [sides[side] for side in sorted(sides)]
+
+
+def check_text(text: str, what: str) -> None:
+    """PostgreSQL stores no NUL and no half of a surrogate pair."""
+    if "\x00" in text:
+        raise LineError(f"{what} holds a NUL character, which cannot be stored.")
+    if len(text) > MOST_TEXT:
+        raise LineError(f"{what} has {len(text):,} characters, {MOST_TEXT:,} are allowed.")
+    if not text.isascii() and SURROGATE.search(text):
+        raise LineError(f"{what} holds half of a character (a lone surrogate), which cannot be stored.")
+
+
+def slug(text: str, most: int = 40) -> str:
+    from django.utils.text import slugify
+
+    return slugify(text)[:most].strip("-_")
+
+
+def key_of(dimension: str) -> str:
+    """A dimension's key in a rubric: letters, digits and underscores, a letter first."""
+    key = re.sub(r"[^a-z0-9]+", "_", dimension.lower()).strip("_")[:40]
+    return key if key[:1].isalpha() else f"d_{key}"[:40]
+
+
+assert set(KIND_ORDER) <= set(KINDS)

@@ -1,0 +1,148 @@
+"""One pass over a file: lines become records, records go to a plan in chunks, and wrong lines are told of."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from exchange.imports import values
+from exchange.imports.base import Format, Mapping, Problem, Progress, Record, Row, UnreadableFile
+from exchange.imports.mapping import Builder
+from exchange.imports.plan import Plan
+from exchange.imports.readers import excerpt
+from exchange.imports.source import Source, source
+from exchange.imports.turns import LineError
+
+CHUNK = 4_000
+"""Lines at a time."""
+Bad = Callable[[Problem, Row | None, bytes | None], None]
+"""(what is wrong, the row and the bytes of its line where it has any)"""
+Seen = Callable[[int, Row, list[Record]], None]
+
+
+def builder_of(mapping: Mapping) -> Builder:
+    """Raises ValueError with a sentence, UnreadableFile for the file of prompts."""
+    return Builder(mapping, read_prompts(Path(mapping.prompts)) if mapping.prompts else None)
+
+
+def read_prompts(path: Path) -> dict[str, str]:
+    """A file with id and text (or prompt) a line -> {id: text}."""
+    found: dict[str, str] = {}
+    with opened(path, "") as there:
+        for line, row, _ in there.rows:
+            if isinstance(row, Problem):
+                raise UnreadableFile(f"Line {line} of the prompts {path.name}: {row.what}")
+            text = row.get("text", row.get("prompt", row.get("content")))
+            key = values.plain(row.get("id", row.get("key", row.get("question_id"))))
+            if not key or not isinstance(text, str) or not text.strip():
+                raise UnreadableFile(f"Line {line} of the prompts {path.name} has no id or no text.")
+            found[key] = text
+    return found
+
+
+@contextmanager
+def opened(path: Path, filename: str) -> Iterator[Source]:
+    if not path.exists():
+        raise UnreadableFile(f"There is no file {path}.")
+    with source(path, filename) as there:
+        yield there
+
+
+class Pass:
+    """Reads a file once. `lines`, `bad` and `fits` count its lines."""
+
+    def __init__(self, format: Format, builder: Builder, *, bad: Bad, seen: Seen | None = None) -> None:
+        self.format, self.builder, self.tell, self.seen = format, builder, bad, seen
+        self.lines = 0
+        self.wrong: set[int] = set()
+        self.bad = 0
+        self.shape = ""
+        self.writing = True
+
+    def over(
+        self, path: Path, plan: Plan, *, filename: str = "", progress: Progress | None = None, limit: int | None = None
+    ) -> None:
+        with opened(path, filename) as there:
+            if there.shape not in self.format.shapes:
+                raise UnreadableFile(
+                    f"{self.format.title} comes as {' or '.join(self.format.shapes)}, and this file is {there.shape}."
+                )
+            self.shape = there.shape
+            waiting: list[tuple[Record, Row, bytes | None]] = []
+            for line, row, raw in there.rows:
+                self.lines += 1
+                if isinstance(row, Problem):
+                    self.refuse(row, None, raw)
+                else:
+                    waiting += self.records(line, row, raw)
+                if len(waiting) >= CHUNK:
+                    self.hand_over(waiting, plan)
+                    waiting = []
+                    if progress:
+                        progress(there.position(), there.size)
+                if limit is not None and self.lines >= limit:
+                    break
+            self.hand_over(waiting, plan)
+            plan.finish()
+            if progress:
+                progress(there.size, there.size)
+        if not self.lines:
+            raise UnreadableFile("There is no row in the file.")
+
+    def hand_over(self, waiting: list[tuple[Record, Row, bytes | None]], plan: Plan) -> None:
+        from_record = {id(record): (row, raw) for record, row, raw in waiting}
+
+        def refuse(record: Record, error: LineError) -> None:
+            row, raw = from_record[id(record)]
+            self.refuse(self.problem(record.line, error, row, raw), row, raw)
+
+        plan.backend.writes &= self.writing
+        plan.take([record for record, _, _ in waiting], refuse)
+
+    def records(self, line: int, row: Row, raw: bytes | None) -> list[tuple[Record, Row, bytes | None]]:
+        """None of a line's records where one of them is wrong."""
+        try:
+            if self.format.unfold is None:
+                found = [self.builder.record(line, row)]
+            else:
+                found = [self.builder.record(line, one) for one in self.format.unfold(row)]
+        except LineError as error:
+            self.refuse(self.problem(line, error, row, raw), row, raw)
+            return []
+        except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+            what = f"The line is not as {self.format.title} writes it: {str(error)[:120] or type(error).__name__}."
+            self.refuse(Problem(line, what, excerpt(raw) if raw else excerpt(str(row))), row, raw)
+            return []
+        if self.seen:
+            self.seen(line, row, found)
+        return [(one, row, raw) for one in found]
+
+    def problem(self, line: int, error: LineError, row: Row, raw: bytes | None) -> Problem:
+        what = str(error)
+        return Problem(line, what if what.endswith(".") else f"{what}.", there(row, error.column, raw), error.column)
+
+    def refuse(self, problem: Problem, row: Row | None, raw: bytes | None) -> None:
+        if problem.line not in self.wrong:
+            self.wrong.add(problem.line)
+            self.bad += 1
+        self.tell(problem, row, raw)
+
+    @property
+    def fits(self) -> int:
+        return self.lines - self.bad
+
+
+def there(row: Row, column: str, raw: bytes | None) -> str:
+    """The value that is wrong, with its name; else how the line begins."""
+    if column in row:
+        return excerpt(f"{column}: {dumped(row[column])}")
+    return excerpt(raw if raw else dumped(row))
+
+
+def dumped(value: Any) -> str:
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except (TypeError, orjson.JSONEncodeError):
+        return repr(value)
