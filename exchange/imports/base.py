@@ -377,7 +377,7 @@ class ColumnCheck:
     words: str
     """What was found: "text, 9,213, 1 empty", "3 values known, “1.5” in 2 lines"."""
     values: Sequence[ValueFound] = ()
-    """Of a role that is `mapped`: the values found, the commonest first, at most 24; asked for by the import page."""
+    """Of a role that is `mapped`: at most 24 of the values found, those without a meaning first, then the commonest."""
 
 
 @dataclass

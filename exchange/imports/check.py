@@ -59,7 +59,7 @@ def check(
     def bad(problem: Problem, row: Row | None, raw: bytes | None) -> None:
         if len(found.problems) < SHOWN:
             found.problems.append(problem)
-        watch.problems[problem.column] += 1
+        watch.missed(problem, row)
 
     with transaction.atomic():
         plan = Plan(project, asked, Reading(), source=mapping.source, models=models)
@@ -130,10 +130,20 @@ class Watch:
             self.filled[name] += 1
             self.types.setdefault(name, set()).add(type(value))
             if counted:
-                known = self.values.setdefault(name, Counter())
-                there = values.plain(value) if not isinstance(value, dict) else ""
-                if there in known or len(known) < COUNTED_VALUES:
-                    known[there] += 1
+                self.count(name, value)
+
+    def missed(self, problem: Problem, row: Row | None) -> None:
+        """A value that made its line a bad one is asked about as well."""
+        self.problems[problem.column] += 1
+        for name, get, counted in self.gets:
+            if counted and row is not None and name == problem.column:
+                self.count(name, get(row))
+
+    def count(self, name: str, value: Any) -> None:
+        known = self.values.setdefault(name, Counter())
+        there = values.plain(value) if not isinstance(value, dict) else ""
+        if there in known or len(known) < COUNTED_VALUES:
+            known[there] += 1
 
     def columns(self, mapping: Mapping) -> list[ColumnCheck]:
         found = [self.column(name, mapping.columns[name]) for name, _, _ in self.gets]
@@ -164,7 +174,9 @@ class Watch:
         return ColumnCheck(name, becomes, "look" if wrong or unknown else "fits", ", ".join(words), listed)
 
     def found_values(self, name: str, becomes: Becomes) -> list[ValueFound]:
-        return [ValueFound(text, meaning(becomes, text), n) for text, n in self.values[name].most_common(MOST_VALUES)]
+        """Those that nobody knows first, so that none is missed among many; then the commonest."""
+        found = [ValueFound(text, meaning(becomes, text), n) for text, n in self.values[name].most_common()]
+        return sorted(found, key=lambda one: bool(one.means))[:MOST_VALUES]
 
 
 def meaning(becomes: Becomes, text: str) -> str:
