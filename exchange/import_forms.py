@@ -12,7 +12,8 @@ from annotate.intake.prompt_lines import MAX_RATERS
 from annotate.intake.task_making import protocols_of
 from annotate.models import Protocol
 from exchange.imports import base
-from exchange.imports.base import RATERS, ROLES, SIDES, Becomes, Check, Column
+from exchange.imports.base import RATERS, ROLES, SIDES, Becomes, Check, Column, ValueFound
+from exchange.imports.check import meaning
 from exchange.models import Upload
 from registry.models import ModelVersion
 
@@ -149,25 +150,35 @@ def read_column(posted: Posted, number: int, column: Column, kept: Becomes) -> B
     if becomes.values or len(becomes.name) > MAX_NAME:  # values have fields of their own
         posted.wrong(name, f"{text[:40]!r} is not something a column can become. Choose one of the list.")
         return kept
-    if becomes.role != kept.role:  # what was said of the old role's values says nothing here
-        return becomes if becomes.role != column.guessed.role else replace(becomes, values=column.guessed.values)
-    return replace(becomes, values={**kept.values, **read_values(posted, number, becomes.role)})
+    return replace(becomes, values=read_values(posted, number, replace(becomes, values=usual(column, becomes)), kept))
 
 
-def read_values(posted: Posted, number: int, role: str) -> dict[str, str]:
+def usual(column: Column, becomes: Becomes) -> Mapping[str, str]:
+    """What its values mean where nobody says otherwise; empty for the words that every file may use."""
+    return column.guessed.values if column.guessed.role == becomes.role else {}
+
+
+def read_values(posted: Posted, number: int, plainly: Becomes, kept: Becomes) -> Mapping[str, str]:
     """{value in the file: what it means}; a value that nobody explains is not there."""
-    known = {value for value, _ in MEANINGS.get(role, ())}
-    found = {}
+    known = {value for value, _ in MEANINGS.get(plainly.role, ())}
+    said: dict[str, str] = {}
     for place in range(count_values(posted.data, number)):
-        there = posted.data.get(f"value-{number}-{place}", "")
+        there = posted.data.get(f"value-{number}-{place}", "")[:200]
         means = posted.data.get(f"means-{number}-{place}", "")
-        if means and "," in there:  # a mapping is kept as text, with commas between its values
-            posted.wrong(f"column-{number}", f"{there[:40]!r} holds a comma and cannot be translated here.")
-        elif means in known and len(there) <= 200:
-            found[there] = means
-        elif means:
+        if means and means not in known:
             posted.wrong(f"column-{number}", f"{means[:40]!r} is not a meaning. There are {', '.join(sorted(known))}.")
-    return found
+        else:
+            said[there] = means
+    old = kept.values if kept.role == plainly.role else plainly.values
+    if not said or not known:
+        return old
+    if all(meaning(plainly, there) == means for there, means in said.items()):
+        return plainly.values
+    found = {there: means for there, means in {**old, **said}.items() if means}
+    for there in found:
+        if "," in there:  # a mapping is kept as text, with commas between its values
+            posted.wrong(f"column-{number}", f"{there[:40]!r} holds a comma and cannot be translated here.")
+    return {there: means for there, means in found.items() if "," not in there}
 
 
 def count_values(data: QueryDict, number: int) -> int:
@@ -265,8 +276,10 @@ class ColumnRow:
     becomes: Becomes
     verdict: str
     words: str
-    values: list[dict[str, Any]]
-    """[{text, lines, means, choices}] of a column whose values are translated."""
+    values: Sequence[ValueFound]
+    """Of a column whose values are translated."""
+    choices: Sequence[tuple[str, str]]
+    """What each of those can mean: (value, title)."""
     error: str
 
 
@@ -277,15 +290,14 @@ def rows(columns: Sequence[Column], wish: Wish, check: Check | None) -> list[Col
     for number, column in enumerate(columns):
         becomes = wish.mapping.columns.get(column.name, column.guessed)
         checked = checks.get(column.name)
-        values = [
-            {"text": one.text, "lines": one.lines, "means": becomes.values.get(one.text, one.means)}
-            for one in (checked.values if checked else ())
-        ]
+        values = checked.values if checked and becomes.role in MEANINGS else ()
+        if becomes.role == "rating" and not becomes.values and all(one.means for one in values):
+            values = ()  # 1 to 5, as in most files: nothing to ask
         found.append(
             ColumnRow(
                 number, column, list(groups(column, becomes, sides)), str(plain(becomes)), becomes,
                 verdict=checked.verdict if checked else "", words=checked.words if checked else column.type,
-                values=[{**one, "choices": MEANINGS[becomes.role]} for one in values if becomes.role in MEANINGS],
+                values=values, choices=MEANINGS.get(becomes.role, ()),
                 error=wish.problems.get(f"column-{number}", ""),
             )
         )  # fmt: skip

@@ -49,6 +49,13 @@ class Look:
         return rows(self.columns, self.wish, self.check)
 
     @property
+    def grouped(self) -> list[tuple[str, list[Format]]]:
+        """The formats as a list to choose from: those that fit, then the others."""
+        fitting = [one for one, fits in self.formats if fits]
+        others = [one for one, fits in self.formats if not fits]
+        return [(name, found) for name, found in (("Fits the file", fitting), ("Other formats", others)) if found]
+
+    @property
     def whole(self) -> bool:
         """Whether every line was checked."""
         return self.check is not None and self.check.lines < LINES
