@@ -7,6 +7,7 @@ Feedback row of its own; the rows of one assignment are the linked record of the
 import uuid
 from collections.abc import Collection as Several
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +18,7 @@ from django.utils import timezone
 from accounts.models import User
 from annotate.design.protocols import Step, order_of, shown_in, steps_of
 from annotate.desk import contradictions, qualification, statements
-from annotate.desk.queue import (
-    lease_end,
-    lock_person,
-    responses_of,
-    rules_of,
-)
+from annotate.desk.queue import lease_end, responses_of, rules_of
 from annotate.kinds import Answer, Shown
 from annotate.models import (
     Assignment,
@@ -95,18 +91,20 @@ def record_feedback(
     active_ms: int = 0,
     step: int | None = None,
     asked: Several[str] = (),
+    is_locked: bool = False,
 ) -> Feedback:
     """Store the answer to one step once, however often it arrives.
 
     `step`: the step that the form showed; the one that is due unless given. `asked`: the contradictions that the form
-    asked about. Raises AnswerError when the answer does not fit the task, Contradicts when it does not fit the person's
-    other answers to it, Refused when the place was given away meanwhile.
+    asked about. `is_locked`: the caller's transaction is one for this answer, and `assignment` was locked in it with
+    its task and person (`statements.locked_assignment`). Raises AnswerError when the answer does not fit the task,
+    Contradicts when it does not fit the person's other answers to it, Refused when the place was given away meanwhile.
     """
     question = asked_of(assignment, step=step)
     answer = question.step.kind.parse(data, question.shown)
     try:
-        with transaction.atomic():
-            locked = lock(assignment, annotator)
+        with nullcontext() if is_locked else transaction.atomic():
+            locked = assignment if is_locked else lock(assignment, annotator)
             before = answers_before(locked, idempotency_key)
             if seen := next((one for one in before if one.idempotency_key == idempotency_key), None):
                 return replayed(seen, locked, answer)
@@ -121,7 +119,8 @@ def record_feedback(
                 take_place(locked, finished=question.is_last)
                 if doubts.possible:
                     settle(locked, doubts)
-                feedback = store(locked, question, answer, annotator, idempotency_key, active_ms, before)
+                feedback = answer_row(locked, question, answer, annotator, idempotency_key, active_ms, before)
+                statements.store(feedback, locked)
                 if question.is_last:
                     finish(locked, annotator)
     except IntegrityError as error:
@@ -132,7 +131,7 @@ def record_feedback(
     return feedback
 
 
-def store(
+def answer_row(
     assignment: Assignment,
     question: Asked,
     answer: Answer,
@@ -141,10 +140,10 @@ def store(
     active_ms: int,
     before: Sequence[Feedback],
 ) -> Feedback:
-    """The row of an answer. It supersedes the last of the answers `before` it to the same step, if there is one."""
+    """The row of an answer, not stored yet. It supersedes the last of the answers `before` it to the same step."""
     step, task = question.step, assignment.task
     order = list(question.shown.order)
-    return Feedback.objects.create(
+    return Feedback(
         assignment=assignment, project_id=task.project_id, task=task, annotator=annotator, kind=step.kind.slug,
         step=step.number, order=order, value=answer.value, preference=answer.preference, comment=answer.comment,
         right=step.kind.right(answer, order, task.gold["accept"]) if task.gold and step.kind.right else None,
@@ -163,8 +162,6 @@ def answers_before(assignment: Assignment, idempotency_key: uuid.UUID) -> list[F
 def finish(assignment: Assignment, annotator: User) -> None:
     """The last step of an item was answered. The caller holds the rows of the person, the task and the assignment."""
     task = assignment.task
-    task.answered += 1
-    task.save(update_fields=["answered"])
     if task.ceiling is not None:
         overlap.widen(task)
     if task.purpose == Task.Purpose.TEST:
@@ -243,13 +240,12 @@ def collision(error: IntegrityError) -> str:
 
 def lock(assignment: Assignment, annotator: User) -> Assignment:
     """The assignment's row, after the rows of the person and of the task."""
-    lock_person(annotator)
-    task = statements.lock_task(assignment.task_id)
-    locked = statements.lock_assignment(assignment.pk)
-    if locked.annotator_id != annotator.pk:
+    found = statements.locked_assignment(
+        person=annotator.pk, project=assignment.task.project_id, assignment=assignment.pk
+    )
+    if found is None:
         raise Refused("This task was given to somebody else. Your own task is shown below.")
-    locked.task = task
-    return locked
+    return found[0]
 
 
 def replayed(seen: Feedback, assignment: Assignment, answer: Answer) -> Feedback:
@@ -267,7 +263,10 @@ def replayed(seen: Feedback, assignment: Assignment, answer: Answer) -> Feedback
 
 
 def take_place(assignment: Assignment, *, finished: bool) -> None:
-    """Turn a lease into an answer, or go on to the next step. A lapsed lease counts while the task has a place left."""
+    """Turn a lease into an answer, or go on to the next step. A lapsed lease counts while the task has a place left.
+
+    Stored by `statements.store`, together with the answer.
+    """
     task = assignment.task
     if assignment.status == Status.SUBMITTED:
         raise Refused("This task is already answered, perhaps in another tab. To change it, undo it first.")
@@ -278,11 +277,10 @@ def take_place(assignment: Assignment, *, finished: bool) -> None:
                 "by others since. Nothing is wrong with your answer, it is just not needed any more."
             )
         task.claimed += 1
-        task.save(update_fields=["claimed"])
     assignment.draft = None
     if finished:
+        task.answered += 1
         assignment.status, assignment.finished_at = Status.SUBMITTED, timezone.now()
     else:
         assignment.status, assignment.lease_until = Status.LEASED, lease_end()
         assignment.step += 1
-    statements.move(assignment)

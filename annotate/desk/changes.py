@@ -16,6 +16,7 @@ from annotate.desk.answers import (
     Contradicts,
     Refused,
     Status,
+    answer_row,
     answers_before,
     asked_of,
     collision,
@@ -25,7 +26,6 @@ from annotate.desk.answers import (
     remember,
     replayed,
     settle,
-    store,
 )
 from annotate.desk.queue import (
     end_leases,
@@ -172,7 +172,8 @@ def revise(
                 if doubts.possible:
                     settle(locked, doubts)
                 Feedback.objects.filter(pk=old.pk).update(withdrawn_at=timezone.now())
-                feedback = store(locked, question, answer, annotator, idempotency_key, active_ms, before)
+                feedback = answer_row(locked, question, answer, annotator, idempotency_key, active_ms, before)
+                feedback.save(force_insert=True)
                 follow_up(locked, first_step_that_moved(locked, question.steps, after=step), on_screen)
     except IntegrityError as error:
         raise Refused(collision(error)) from error

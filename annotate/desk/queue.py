@@ -99,15 +99,21 @@ def lock_tasks(task_ids: Iterable[int]) -> None:
 def rules_of(project: Project) -> Collection:
     """How the project collects; the defaults where nobody has set anything. Read once for each Project instance."""
     known: Collection | None = project.__dict__.get("_rules")
-    if known is None:
-        known = statements.rules(project.pk) or Collection(project=project)
-        project.__dict__["_rules"] = known
-    return known
+    return keep_rules(project, statements.rules(project.pk)) if known is None else known
 
 
-def next_assignment(*, project: Project, annotator: User) -> Assignment | None:
-    """The task this annotator holds, or a new lease; None when there is nothing for them to do."""
-    return lease(project=project, annotator=annotator) or (
+def keep_rules(project: Project, stored: Collection | None) -> Collection:
+    """Remember what was read of the project's rules: None where nobody has set anything."""
+    rules = project.__dict__["_rules"] = stored or Collection(project=project)
+    return rules
+
+
+def next_assignment(*, project: Project, annotator: User, holds_none: bool = False) -> Assignment | None:
+    """The task this annotator holds, or a new lease; None when there is nothing for them to do.
+
+    `holds_none`: the caller's transaction has locked the person's row, and seen since that they hold no task.
+    """
+    return lease(project=project, annotator=annotator, holds_none=holds_none) or (
         # Only when nothing is open is it worth taking back what others let lapse.
         lease(project=project, annotator=annotator) if expire_leases(project) else None
     )
@@ -188,16 +194,19 @@ def candidates(project: Project, annotator: User, lanes: Lanes, purpose: str) ->
 
 
 @transaction.atomic(savepoint=False)
-def lease(*, project: Project, annotator: User) -> Assignment | None:
+def lease(*, project: Project, annotator: User, holds_none: bool = False) -> Assignment | None:
     """Claim one open task. SKIP LOCKED: people who ask at once get different tasks and never wait for each other."""
-    # Two tabs of one person must not lease two tasks: the second waits here and then finds the first one's lease.
-    lock_person(annotator)
-    if held := held_assignment(project=project, annotator=annotator):
-        return held
+    if not holds_none:
+        # Two tabs of one person must not lease two tasks: the second waits here and then finds the first one's lease.
+        lock_person(annotator)
+        if held := held_assignment(project=project, annotator=annotator):
+            return held
     task = claim(project, annotator)
     if task is None:
         return None
-    task.project, task.prompt = project, statements.prompt(task.prompt_id)
+    task.project = project
+    task.prompt, responses = statements.item(task)
+    keep_responses(task, responses)
     order = shown_order(annotator_id=annotator.pk, task_id=task.pk, responses=len(responses_of(task)))
     assignment = statements.lease(task=task.pk, person=annotator.pk, order=order, now=timezone.now(), until=lease_end())
     assignment.task = task
@@ -234,10 +243,14 @@ def responses_of(task: Task) -> list[TaskResponse]:
     known: list[TaskResponse] | None = task.__dict__.get("_responses")
     if known is None:
         known = statements.responses(task.pk)
-        if task.two_prompts:
-            prefetch_related_objects([row.response for row in known], "prompt")
-        task.__dict__["_responses"] = known
+        keep_responses(task, known)
     return known
+
+
+def keep_responses(task: Task, known: list[TaskResponse]) -> None:
+    if task.two_prompts:
+        prefetch_related_objects([row.response for row in known], "prompt")
+    task.__dict__["_responses"] = known
 
 
 def known_answers(project: Project, annotator: User, purpose: str) -> Wanted:

@@ -41,19 +41,19 @@ def desk(request: MemberRequest, project: Project) -> HttpResponse:
 @require_POST
 @project_view(can_annotate)
 def answer(request: MemberRequest, project: Project, assignment: int) -> HttpResponseBase:
-    held = own_assignment(request, project, assignment)
     following: Following = None
     doubts: Mapping[str, str] = {}
     try:
         # One transaction for both, so that an annotator waits for the disk once. If no next task can be leased because
         # something fails, the answer is not stored either, and the desk sends it again with the same key.
         with transaction.atomic():
+            held = locked_assignment(request, project, assignment)
             try:
                 record(request, held)
             except services.Contradicts as error:  # inside, so that it is kept that this was asked
                 doubts = error.found
             else:
-                following = find_next(request, project) if request.htmx else None
+                following = find_next(request, project, locked=True) if request.htmx else None
     except AnswerError as error:
         return show(request, project, held, form_error=str(error), status=422)
     except services.Refused as error:
@@ -75,6 +75,7 @@ def record(request: MemberRequest, held: Assignment) -> Feedback:
         active_ms=posted_int(request, "active_ms"),
         step=posted_int(request, "step") if "step" in request.POST else None,
         asked=posted_rules(request),
+        is_locked=True,
     )
 
 
@@ -197,6 +198,17 @@ def own_assignment(request: MemberRequest, project: Project, pk: int) -> Assignm
     return found
 
 
+def locked_assignment(request: MemberRequest, project: Project, pk: int) -> Assignment:
+    """The same, locked until the end of the transaction, after the rows of the person and of the task."""
+    found = statements.locked_assignment(person=request.user.pk, project=project.pk, assignment=pk)
+    if found is None:
+        raise Http404("There is no such task of yours.")
+    assignment, rules = found
+    assignment.task.project = project
+    queue.keep_rules(project, rules)
+    return assignment
+
+
 def posted_key(request: MemberRequest) -> uuid.UUID:
     try:
         return uuid.UUID(request.POST.get("idempotency_key", ""))
@@ -237,14 +249,18 @@ def show_next(
     return show(request, project, found, flash=flash, status=status)
 
 
-def find_next(request: MemberRequest, project: Project) -> tuple[Assignment | SentBack | None]:
-    """What a reviewer sent back comes first, then the task in hand, then a new one."""
+def find_next(request: MemberRequest, project: Project, *, locked: bool = False) -> tuple[Assignment | SentBack | None]:
+    """What a reviewer sent back comes first, then the task in hand, then a new one.
+
+    `locked`: whether this transaction has locked the person's row already.
+    """
     request.progress = quality.desk_progress(project=project, annotator=request.user)
     if request.progress["sent_back"]:
         back = services.sent_back_to(project, request.user)
         if back and back.assignment.status == Assignment.Status.SUBMITTED:
             return (back,)
-    return (services.next_assignment(project=project, annotator=request.user),)
+    holds_none = locked and not request.progress["holds"]
+    return (services.next_assignment(project=project, annotator=request.user, holds_none=holds_none),)
 
 
 def show(

@@ -51,10 +51,14 @@ class Day:
 
 
 def desk_progress(*, project: Project, annotator: User) -> dict[str, Any]:
-    """Own answers today and in all (an item of several steps counts once for each), and whether any was sent back."""
-    today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    done, done_today, sent_back = statements.desk_state(person=annotator.pk, project=project.pk, today=today)
-    return {"done_today": done_today, "done": done, "sent_back": sent_back}
+    """Own answers today and in all (an item of several steps counts once for each), whether any was sent back, and
+    whether a task is in hand."""
+    now = timezone.localtime()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    done, done_today, sent_back, holds = statements.desk_state(
+        person=annotator.pk, project=project.pk, today=today, now=now
+    )
+    return {"done_today": done_today, "done": done, "sent_back": sent_back, "holds": holds}
 
 
 def progress(project: Project) -> dict[str, int]:

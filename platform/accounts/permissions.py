@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 
 from accounts.models import Membership, Project, User
+from accounts.statements import Rows, fetch
 
 Role = Membership.Role
 Permission = Callable[[User, Project], bool]
@@ -73,6 +74,25 @@ def require(user: User, project: Project, permission: Permission) -> None:
         raise PermissionDenied(REFUSALS[permission].format(project=project))
 
 
+PROJECT, MEMBERSHIP = Rows(Project), Rows(Membership)
+OWN = f"""
+SELECT {PROJECT.columns}, {MEMBERSHIP.columns}
+FROM accounts_membership JOIN accounts_project ON accounts_project.id = accounts_membership.project_id
+WHERE accounts_membership.user_id = %(user)s AND accounts_project.slug = %(slug)s
+"""
+
+
+def project_of(user: User, slug: str) -> Project:
+    """The project of that slug, read together with the user's membership. Http404 where there is none."""
+    if not (rows := fetch(OWN, {"user": user.pk, "slug": slug.replace("\x00", "")})):
+        return get_object_or_404(Project, slug=slug)
+    (row,) = rows
+    project, membership = PROJECT.make(row[: len(PROJECT)]), MEMBERSHIP.make(row[len(PROJECT) :])
+    membership.project = project
+    user.__dict__.setdefault("_memberships", {})[project.pk] = membership
+    return project
+
+
 def project_view(
     permission: Permission,
 ) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
@@ -81,8 +101,8 @@ def project_view(
     def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         @wraps(view)
         def wrapped(request: HttpRequest, slug: str, **kwargs: Any) -> HttpResponseBase:
-            project = get_object_or_404(Project, slug=slug)
             assert isinstance(request.user, User), "LoginRequiredMiddleware lets no anonymous user through"
+            project = project_of(request.user, slug)
             if can_see(request.user, project):
                 request.project = project  # type: ignore[attr-defined]  # also for the page that says no
             require(request.user, project, permission)

@@ -119,8 +119,12 @@ DATABASES = {
         "OPTIONS": {"connect_timeout": 10, "tcp_user_timeout": 30_000, **_database.get("OPTIONS", {})},
     }
 }
+PREPARED_STATEMENTS = env_bool("PREPARED_STATEMENTS", True)
+"""Off behind a pooler that gives out connections by transaction and does not know of them (PgBouncer before 1.21)."""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.sessions.Backend"]
+SESSION_ENGINE = "accounts.sessions"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
