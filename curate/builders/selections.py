@@ -63,19 +63,16 @@ def task_row(item: Item, edit: Said) -> Row:
 
 
 def accepted_rows(item: Item, answers: Sequence[Said], tools: Tools) -> Iterator[Row]:
-    why, taken = "none_fits", set[str]()
+    why = "none_fits"
     for position, candidate in enumerate(item.candidates):
         seen = [one for one in answers if position in one.order]
         chosen = [one for one in seen if position in {one.order[place] for place in one.value.get("fits", [])}]
         if not chosen or len(chosen) < tools.options.accepted_by * len(seen):
             continue
-        text = candidate.text.strip().lower()
-        if len(text) < tools.options.least_characters:
-            why = "short"
+        if len(candidate.text.strip()) < tools.options.least_characters:
+            why = "short" if why else why
             continue
-        if text in taken:
-            continue
-        taken.add(text)
+        why = ""
         columns = {
             "prompt": prompt_of(item, candidate), "completion": assistant(candidate.text), "weight": 1.0,
             "task": ACCEPTED,
@@ -84,7 +81,7 @@ def accepted_rows(item: Item, answers: Sequence[Said], tools: Tools) -> Iterator
             item, columns, answers=seen, candidates=(candidate,), agreement=len(chosen) / len(seen),
             notes={"round": candidate.round},
         )  # fmt: skip
-    if not taken:
+    if why:
         tools.drop(why)
 
 

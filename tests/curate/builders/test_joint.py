@@ -28,6 +28,12 @@ def test_equal_ones_are_dropped_whatever_the_recipe_says_of_ties() -> None:
         assert not built.rows and built.dropped == {"tie": 1}
 
 
+def test_of_several_raters_by_themselves_those_with_a_side_stay() -> None:
+    found = [decision(0, tie=True, strength=0.0), decision(1)]
+    built = build(BUILDER, two_prompts(decisions=found), recipe={"aggregate": "each", "ties": "keep"})
+    assert built.text("chosen") == ["twenty minutes"]
+
+
 def test_plain_items_are_mixed_in_with_one_prompt_on_both_sides() -> None:
     built = build(BUILDER, item("an hour", "a minute", decisions=[decision(0)]))
     assert built.column("prompt_chosen") == built.column("prompt_rejected") == [QUESTION]

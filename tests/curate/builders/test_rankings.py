@@ -68,6 +68,16 @@ def test_a_pair_with_too_little_agreement_is_left_out() -> None:
     assert pairs(*answers, texts=("w", "x", "y"), minimum_agreement=0.9)[0] == [("w", "y")]
 
 
+def test_agreement_that_is_just_enough_is_enough() -> None:
+    answers = [ranked(*ranks, by=by) for by, ranks in enumerate([(1, 2), (1, 2), (1, 2), (2, 1)])]
+    assert pairs(*answers, texts=("w", "x"), minimum_agreement=0.75)[0] == [("w", "x")]
+
+
+def test_who_saw_the_chosen_response_before_the_other_is_counted() -> None:
+    answers = ranked(1, 2, by=1, order=[1, 0]), ranked(1, 2, by=2, order=[1, 0]), ranked(1, 2, by=3, order=[0, 1])
+    assert pairs(*answers, texts=("w", "x"))[1].column("chosen_first") == [pytest.approx(1 / 3)]
+
+
 def test_two_raters_who_contradict_each_other_are_a_tie() -> None:
     found, built = pairs(ranked(1, 2, by=1), ranked(2, 1, by=2), texts=("w", "x"))
     assert found == [] and built.dropped == {"all_tied": 1}
