@@ -9,6 +9,7 @@ from curate.builders import (
     joint,
     judge_pairwise,
     judge_pointwise,
+    pairs,
     rankings,
     revisions,
     reward_augmented,
@@ -21,6 +22,7 @@ from curate.builders.base import Builder
 BUILDERS: dict[str, Builder] = {
     one.slug: one
     for one in (
+        pairs.BUILDER,
         rankings.BUILDER,
         joint.BUILDER,
         unpaired.BUILDER,

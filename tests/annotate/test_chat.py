@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from accounts.models import Project, User
 from annotate import services
-from curate import datasets
 from annotate.admin import ChatEndpointForm
 from annotate.chat import replies as chat
 from annotate.chat import turns as chat_turns
@@ -24,7 +23,7 @@ from annotate.models import Assignment, ChatEndpoint, ChatReply, Feedback, Promp
 from annotate.services import Refused
 from registry import jobs
 from registry.models import Job, ModelVersion
-from registry.specs import BuildDatasetSpec
+from tests.curate.building import build
 from tests.factories import make_model, make_prompt, make_raters
 
 pytestmark = pytest.mark.django_db
@@ -498,11 +497,11 @@ def test_turns_become_pairs_and_a_chat_stays_on_one_side(held: Assignment, proje
         go_on(held, strength=preferring(held, 1), message=f"More {number}")
         write(held, f"Short {number}", f"Longer {number}")
     go_on(held, action="end")
-    found = list(datasets.pairs(project, BuildDatasetSpec(seed=3, held_out_share=0.5), datasets.Funnel()))
+    found, _ = build(project, seed=3, held_out_share=0.5)
     assert len(found) == 3
-    assert found[0].chosen == "Soak them overnight."
-    assert [one["role"] for one in found[-1].prompt][-3:] == ["user", "assistant", "user"]
-    assert len({pair.split for pair in found}) == 1
+    assert found[0].columns["chosen"] == [{"role": "assistant", "content": "Soak them overnight."}]
+    assert [one["role"] for one in found[-1].columns["prompt"]][-3:] == ["user", "assistant", "user"]
+    assert len({row.split for row in found}) == 1
 
 
 def test_the_better_one_continues_whatever_the_form_says() -> None:

@@ -9,13 +9,12 @@ from django.test import Client
 
 from accounts.models import AuditEvent, Project, User
 from annotate import services
-from curate import datasets
 from annotate.desk import queue
 from annotate.models import Assignment, Collection, Feedback, Protocol, Task, Verdict
 from annotate.moderation import disagreement, gold_tasks
 from annotate.quality import progress as quality
 from annotate.services import Refused
-from registry.specs import BuildDatasetSpec
+from tests.curate.building import build
 from tests.factories import make_prompt, make_raters, make_response, make_task, make_vote
 
 pytestmark = pytest.mark.django_db
@@ -157,8 +156,9 @@ def test_known_answers_are_in_no_dataset_and_in_no_agreement(project: Project) -
         assert gold and gold.task.purpose == "gold"
         send(gold, preference)
         make_vote(work, user, 2)
-    recipe = BuildDatasetSpec.model_validate({"name": "d", "minimum_agreement": 0.5})
-    assert {one.task_id for one in datasets.source(project, recipe)} == {work.pk}
+    rows, funnel = build(project, minimum_agreement=0.5)
+    assert {row.prompt_key for row in rows} == {work.prompt.key}
+    assert funnel.count("items") == 1
     assert quality.agreement(project).n == 1, "the one item of work"
     assert list(disagreement.waiting(project, fresh=True).head) == []
 

@@ -90,7 +90,7 @@ def test_the_same_votes_give_the_same_hash_and_the_next_version(
 
 
 def test_no_votes_is_a_sentence(project: Project, researcher: User) -> None:
-    with pytest.raises(JobError, match="leaves no pair"):
+    with pytest.raises(JobError, match="leaves no row"):
         run(claimed(project, researcher, "build_dataset"))
     assert not Dataset.objects.exists()
 

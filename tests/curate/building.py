@@ -1,0 +1,37 @@
+"""Build rows from a recipe, as a freeze does, without a job."""
+
+from pathlib import Path
+from typing import Any
+
+from accounts.models import Project
+from curate.freeze import Frozen, freeze
+from curate.funnel import Funnel
+from curate.items import items
+from curate.plan import plan
+from curate.rows import Row
+from curate.stream import Stream, finish_funnel
+from registry.specs import BuildDatasetSpec
+from tests.factories import make_raters, make_task, make_vote
+
+
+def build(project: Project, **recipe: Any) -> tuple[list[Row], Funnel]:
+    made = plan(project, BuildDatasetSpec(**recipe))
+    stream = Stream(made)
+    rows = [one.row for window in stream.rows(items(made), range(len(made))) for one in window]
+    finish_funnel(made, made.funnel, stream.counts)
+    return rows, made.funnel
+
+
+def frozen(project: Project, folder: Path, **recipe: Any) -> Frozen:
+    folder.mkdir(parents=True, exist_ok=True)
+    return freeze(plan(project, BuildDatasetSpec(**recipe)), folder, heard=lambda items, rows: None)
+
+
+def voted(project: Project, key: str, *preferences: int | str, **values: Any) -> None:
+    task = make_task(project, key, wanted=len(preferences), **values)
+    for rater, preference in zip(make_raters(project, len(preferences), prefix=key), preferences, strict=True):
+        make_vote(task, rater, preference)
+
+
+def text(row: Row, column: str) -> str:
+    return str(row.columns[column][-1]["content"])
