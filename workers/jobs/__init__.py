@@ -14,4 +14,5 @@ JOBS: dict[str, str] = {
     "score": "workers.jobs.score",
     "place": "workers.jobs.place",
     "serve": "workers.jobs.serve",
+    "export": "workers.jobs.export",
 }

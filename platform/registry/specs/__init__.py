@@ -3,6 +3,7 @@
 from registry.specs.base import JobKind, Spec, SpecError, from_yaml, parse, read_yaml, ref_of, to_yaml
 from registry.specs.build_dataset import BuildDatasetSpec
 from registry.specs.embed import EmbedSpec
+from registry.specs.export import ExportSpec
 from registry.specs.judge import JudgeSpec
 from registry.specs.place import PlaceSpec
 from registry.specs.sample import Decoding, SampleSpec
@@ -34,11 +35,14 @@ SPECS: dict[str, JobKind] = {
     "place": JobKind(
         PlaceSpec, "Order of the queue", "Put the tasks in the project's order", "default", "order", launchable=False
     ),
+    "export": JobKind(
+        ExportSpec, "Export", "Write a dataset or answers to a file", "default", "export", launchable=False
+    ),
     "serve": JobKind(ServeSpec, "Serve", "Answer in chats while people write", "cpu", "serve", launchable=False),
 }
 
 __all__ = [
-    "SPECS", "BuildDatasetSpec", "Decoding", "EmbedSpec", "JobKind", "JudgeSpec", "PlaceSpec", "SampleSpec",
-    "ScoreSpec", "ServeSpec", "Spec", "SpecError",
+    "SPECS", "BuildDatasetSpec", "Decoding", "EmbedSpec", "ExportSpec", "JobKind", "JudgeSpec", "PlaceSpec",
+    "SampleSpec", "ScoreSpec", "ServeSpec", "Spec", "SpecError",
     "TrainDpoSpec", "TrainRewardSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
 ]  # fmt: skip
