@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import psycopg
-from django.conf import settings
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import JSONField, Model
@@ -39,19 +38,15 @@ class Rows(Generic[M]):
         return self.model.from_db("default", self.names, values)
 
 
-class Prepared(psycopg.Cursor[Any]):
-    """Binds on the server and keeps the plan. Django's own cursors put the parameters into the text of the query."""
-
-    def execute(self, query: Any, params: Any = None, **kwargs: Any) -> "Prepared":
-        return super().execute(query, params, prepare=settings.PREPARED_STATEMENTS)
-
-
 @contextmanager
 def prepared() -> Iterator[CursorWrapper]:
-    """A cursor of Django's connection, with its errors, its transaction and its record of queries."""
+    """A cursor that binds on the server, and keeps the plan of what it runs often (setting PREPARED_STATEMENTS).
+
+    It is of Django's connection, with its errors, its transaction and its record of queries.
+    """
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        cursor = connection._prepare_cursor(Prepared(connection.connection))  # type: ignore[attr-defined]
+        cursor = connection._prepare_cursor(psycopg.Cursor(connection.connection))  # type: ignore[attr-defined]
     with cursor:
         yield cursor
 

@@ -109,6 +109,8 @@ TEMPLATES = [
     },
 ]
 
+PREPARED_STATEMENTS = env_bool("PREPARED_STATEMENTS", True)
+"""Off behind a pooler that gives out connections by transaction and does not know of them (PgBouncer before 1.21)."""
 _database = dj_database_url.parse(os.environ.get("DATABASE_URL", "postgresql://localhost/palate"))
 DATABASES = {
     "default": {
@@ -116,11 +118,15 @@ DATABASES = {
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         # Seconds and milliseconds: a database that hangs is noticed before a job's lease is over.
-        "OPTIONS": {"connect_timeout": 10, "tcp_user_timeout": 30_000, **_database.get("OPTIONS", {})},
+        "OPTIONS": {
+            "connect_timeout": 10,
+            "tcp_user_timeout": 30_000,
+            # For accounts.statements: Django's own cursors put parameters into the text, and prepare nothing.
+            "prepare_threshold": 2 if PREPARED_STATEMENTS else None,
+            **_database.get("OPTIONS", {}),
+        },
     }
 }
-PREPARED_STATEMENTS = env_bool("PREPARED_STATEMENTS", True)
-"""Off behind a pooler that gives out connections by transaction and does not know of them (PgBouncer before 1.21)."""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.sessions.Backend"]

@@ -1,9 +1,10 @@
 """Statements that are prepared, and the session and the person that each request reads by them."""
 
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.db import IntegrityError, connection
 from django.test import Client
@@ -18,23 +19,32 @@ from accounts.statements import Rows, fetch, one, run
 pytestmark = pytest.mark.django_db
 
 
-def prepared() -> int:
-    ((count,),) = fetch("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", ["SELECT 40 + $1%"])
+@pytest.fixture
+def fresh_connection() -> Iterator[None]:
+    """The tests of a process share their connection, and it knows statements already."""
+    connection.connection._prepared.clear()
+    yield
+    connection.connection.prepare_threshold = settings.DATABASES["default"]["OPTIONS"]["prepare_threshold"]
+
+
+def known(sql: str) -> int:
+    ((count,),) = fetch("SELECT count(*) FROM pg_prepared_statements WHERE statement = %s", [sql])
     return int(count)
 
 
-def test_a_statement_is_prepared_once() -> None:
-    for number in (1, 2, 3):
+@pytest.mark.usefixtures("fresh_connection")
+def test_a_statement_that_runs_often_is_prepared_once() -> None:
+    for number in range(1, 6):
         assert fetch("SELECT 40 + %s::bigint", [number]) == [(40 + number,)]
-    assert prepared() == 1
+    assert known("SELECT 40 + $1::bigint") == 1
 
 
-def test_a_site_behind_a_pooler_prepares_nothing(settings: Any) -> None:
-    settings.PREPARED_STATEMENTS = False
-    for number in range(10):
-        fetch("SELECT 40 + %s::smallint", [number])
-    found = fetch("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", ["SELECT 40 + $1::smallint%"])
-    assert found == [(0,)]
+@pytest.mark.usefixtures("fresh_connection")
+def test_a_site_behind_a_pooler_prepares_nothing() -> None:
+    connection.connection.prepare_threshold = None  # what the setting PREPARED_STATEMENTS does
+    for number in range(1, 6):
+        assert fetch("SELECT 50 + %s::bigint", [number]) == [(50 + number,)]
+    assert known("SELECT 50 + $1::bigint") == 0
 
 
 def test_rows_are_what_the_orm_reads(annotator: User) -> None:
