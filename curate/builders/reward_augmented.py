@@ -88,11 +88,12 @@ def aimed(item: Item, decision: Decision, scores: tuple[float, float], tools: To
     chosen, rejected = sides(item, decision)
     target = scores[0] if at_chosen else scores[1]
     better, worse = (chosen, rejected) if at_chosen else (rejected, chosen)
+    first = None if math.isnan(decision.winner_first) else decision.winner_first
     columns = preference_columns(
         with_aim(prompt_of(item, chosen), target), better, worse,
         margin=margin_of(tools.recipe, strength=decision.strength, share=decision.agreement),
         strength=decision.strength, share=decision.agreement,
-        chosen_first=decision.winner_first if at_chosen else 1 - decision.winner_first,
+        chosen_first=first if first is None or at_chosen else 1 - first,
     )  # fmt: skip
     columns["chosen_score"], columns["rejected_score"] = scores if at_chosen else scores[::-1]
     return row_of_decision(item, decision, columns, candidates=(better, worse), notes={"target": target})

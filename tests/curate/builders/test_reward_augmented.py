@@ -18,6 +18,11 @@ def test_two_rows_a_pair_the_second_turned_round() -> None:
     assert built.column("chosen_first") == [1, 0] and [row.models for row in built.rows][1] == ("model-0", "model-1")
 
 
+def test_who_was_shown_first_may_be_unknown() -> None:
+    built = build(BUILDER, item("w", "x", decisions=[decision(0, winner_first=float("nan"))]))
+    assert built.column("chosen_first") == [None, None]
+
+
 def test_the_aim_follows_a_system_prompt_that_is_there() -> None:
     messages = [{"role": "system", "content": "Be brief."}, *QUESTION]
     built = build(BUILDER, item("w", "x", messages=messages, decisions=[decision(0, strength=3.0)]))
