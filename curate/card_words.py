@@ -1,0 +1,89 @@
+"""A dataset's card as its page shows it. Cards of any version of the platform are read: what one lacks is left out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from curate import preview_charts
+from curate.card import Lengths
+from curate.preview_charts import ModelShare
+from pages.charts import Chart
+from registry.models import Dataset
+
+
+@dataclass
+class Card:
+    prompts: int | None = None
+    longer: float | None = None
+    first: float | None = None
+    notices: list[dict[str, str]] = field(default_factory=list)
+    funnel: Chart | None = None
+    histogram: Chart | None = None
+    strengths: Chart | None = None
+    models: list[ModelShare] = field(default_factory=list)
+    languages: list[tuple[str, int]] = field(default_factory=list)
+    simulated: int = 0
+    answers: int | None = None
+    more: list[tuple[str, str]] = field(default_factory=list)
+    """Other figures, as words."""
+
+
+def card_of(dataset: Dataset) -> Card:
+    card: Mapping[str, Any] = dataset.card
+    balance = card.get("balance")
+    if not isinstance(balance, dict):
+        balance = card
+    found = Card(
+        prompts=whole(card.get("prompts")),
+        longer=share(balance.get("longer", balance.get("chosen_longer"))),
+        first=share(balance.get("first", balance.get("chosen_first"))),
+        notices=notices_of(card), simulated=whole(balance.get("simulated", card.get("simulated_answers"))) or 0,
+        answers=whole(balance.get("answers")),
+    )  # fmt: skip
+    if isinstance(stages := card.get("funnel"), list) and stages:
+        found.funnel = preview_charts.funnel_of_card(stages)
+    if isinstance(lengths := card.get("lengths"), dict) and any(lengths.get("first") or []):
+        known = {name: value for name, value in lengths.items() if name in Lengths.__dataclass_fields__}
+        found.histogram = preview_charts.histogram_of(Lengths(**{**known, "names": tuple(known.get("names", ()))}))
+    if isinstance(strengths := balance.get("strengths"), dict):
+        found.strengths = preview_charts.strengths_of(strengths)
+    if isinstance(models := balance.get("models"), dict):
+        found.models = preview_charts.models_of({name: n for name, n in models.items() if len(n) == 2})
+    if isinstance(languages := balance.get("languages"), dict):
+        found.languages = list(languages.items())
+    found.more = more_of(card)
+    return found
+
+
+def notices_of(card: Mapping[str, Any]) -> list[dict[str, str]]:
+    if isinstance(notices := card.get("notices"), list):
+        return [one for one in notices if isinstance(one, dict)]
+    return [{"level": "warn", "title": "", "text": str(text)} for text in card.get("warnings", [])]
+
+
+def more_of(card: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Figures of diversity and likely flips, whatever the card calls them."""
+    found: list[tuple[str, str]] = []
+    for name in ("diversity", "flips"):
+        value = card.get(name)
+        if isinstance(value, dict):
+            found += [(f"{name}: {key}".replace("_", " "), figure(one)) for key, one in value.items() if is_plain(one)]
+        elif is_plain(value):
+            found.append((name, figure(value)))
+    return found
+
+
+def is_plain(value: Any) -> bool:
+    return isinstance(value, (int, float, str)) and not isinstance(value, bool)
+
+
+def figure(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, int) else None
+
+
+def share(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None

@@ -1,0 +1,79 @@
+"""What a recipe may choose from in a project, with how much there is of each."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from django.db import connection
+from django.db.models import Count
+
+from accounts.models import Project, User
+from annotate.models import Feedback, Response
+from registry.models import Job
+
+ORIGINS = {"human": "People", "simulated": "Simulated annotators", "imported": "Imported raters"}
+KINDS = {
+    "pairwise": "Pairwise", "chat": "Chat", "ranking": "Ranking", "rubric": "Rubric", "critique": "Critique",
+    "edit": "Edit", "selection": "Selection",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Offer:
+    value: str
+    label: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Offers:
+    origins: list[Offer] = field(default_factory=list)
+    """Counts of current answers, as for kinds, languages and people."""
+    kinds: list[Offer] = field(default_factory=list)
+    languages: list[Offer] = field(default_factory=list)
+    annotators: list[Offer] = field(default_factory=list)
+    """By user name; the label is the name that is shown."""
+    tags: list[Offer] = field(default_factory=list)
+    """Counts of prompts."""
+    rounds: list[Offer] = field(default_factory=list)
+    """Counts of responses, of finished sample runs, newest first."""
+
+    def of(self, name: str) -> list[Offer]:
+        found: list[Offer] = getattr(self, name)
+        return found
+
+
+def offers(project: Project) -> Offers:
+    """Four grouped queries."""
+    kinds: Counter[str] = Counter()
+    origins: Counter[str] = Counter()
+    people: Counter[int] = Counter()
+    langs: Counter[str] = Counter()
+    grouped = Feedback.current.filter(project=project).values_list("kind", "origin", "annotator_id", "task__lang")
+    for kind, origin, person, lang, count in grouped.annotate(n=Count("pk")).order_by():
+        kinds[kind] += count
+        origins[origin] += count
+        people[person] += count
+        langs[lang] += count
+    users = {one.pk: one for one in User.objects.filter(pk__in=people)}
+    rounds = (
+        Response.objects.filter(job__project=project, job__kind="sample", job__status=Job.Status.SUCCEEDED)
+        .values_list("job__name").annotate(n=Count("pk")).order_by("-job_id")
+    )  # fmt: skip
+    return Offers(
+        origins=[Offer(one, words, origins[one]) for one, words in ORIGINS.items()],
+        kinds=[Offer(one, words, kinds[one]) for one, words in KINDS.items()],
+        languages=[Offer(one, one, count) for one, count in langs.most_common()],
+        annotators=[Offer(users[pk].username, users[pk].display_name, n) for pk, n in people.most_common()],
+        tags=tags(project),
+        rounds=[Offer(name, name, count) for name, count in rounds],
+    )
+
+
+def tags(project: Project) -> list[Offer]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tag, count(*) FROM annotate_prompt, jsonb_array_elements_text(tags) AS tag "
+            "WHERE project_id = %s GROUP BY tag ORDER BY count(*) DESC, tag",
+            [project.pk],
+        )
+        return [Offer(tag, tag, count) for tag, count in cursor.fetchall()]
