@@ -263,7 +263,7 @@ class Format:
 Message = dict[str, str]
 
 
-@dataclass
+@dataclass(slots=True)
 class Answer:
     """One response."""
 
@@ -274,7 +274,7 @@ class Answer:
     """Its own prompt, where the two sides answer different ones."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Said:
     """One answer of one rater to one step, in canonical order (position 0 is answer A of the line)."""
 
@@ -287,7 +287,7 @@ class Said:
     comment: str = ""
 
 
-@dataclass
+@dataclass(slots=True)
 class Vote:
     """All that one rater said of one item."""
 
@@ -301,7 +301,7 @@ class Vote:
     """Not a person but the file's own label (chosen, rejected): the same line again says nothing new."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Record:
     """One row, read: what annotators will see, and what was said of it."""
 

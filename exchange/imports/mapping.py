@@ -61,6 +61,8 @@ class Builder:
         self.votes = mapping.raters != "none"
         self.dimensions = list(dict.fromkeys(one.name for _, one, _ in self.by_role.get("rating", ())))
         self.source = slug(mapping.source) or "file"
+        self.votes = self.votes and bool(self.steps)
+        self.plain = self.plain_columns()
         self.check()
 
     def check(self) -> None:
@@ -170,9 +172,50 @@ class Builder:
             found += [turns.as_text(word)[:80] for word in words if word not in (None, "")]
         return list(dict.fromkeys(found))
 
+    def plain_columns(self) -> tuple[Get, list[Get], list[Get]] | None:
+        """Readers of prompt, answers and models, where no other column has a part in them: most large files."""
+        others = {
+            "input",
+            "system",
+            "history",
+            "messages",
+            "chosen",
+            "responses",
+            "models",
+            "conversation",
+            "prompt_of",
+        }
+        sides, models = self.sides["response"], self.sides["model"]
+        in_row = list(sides) == list(range(len(sides))) and list(models) in ([], list(sides))
+        if others & set(self.by_role) or "prompt" not in self.one or not sides or not in_row:
+            return None
+        return self.one["prompt"], [get for _, get in sides.values()], [get for _, get in models.values()]
+
+    def plain_content(self, row: Row) -> tuple[list[Message], list[Answer]] | None:
+        """What `content` returns, where all of it is text; None leaves it to `content`."""
+        assert self.plain is not None
+        ask, texts, models = self.plain
+        prompt, given = ask(row), [get(row) for get in texts]
+        names = [get(row) for get in models] or [""] * len(given)
+        whole = (prompt, *given, *names)
+        for one in whole:
+            if type(one) is not str or "\x00" in one or len(one) > MOST_TEXT:
+                return None
+        if (
+            not prompt.strip()
+            or turns.is_transcript(prompt)
+            or (not all(map(str.isascii, whole)) and any(map(SURROGATE.search, whole)))
+        ):
+            return None
+        return [{"role": "user", "content": prompt}], [
+            Answer(*one) for one in zip(given, map(str.strip, names), strict=True)
+        ]
+
     # --- prompt and answers ---------------------------------------------------------------------------------
 
     def content(self, row: Row, key: str) -> tuple[list[Message], list[Answer]]:
+        if self.plain and (found := self.plain_content(row)):
+            return found
         if "chosen" in self.one:
             messages, texts = self.chosen(row)
         elif self.sides["conversation"]:

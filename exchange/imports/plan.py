@@ -69,7 +69,10 @@ class Plan:
         self.joined: set[int] = set()
         self.loaded: set[int] = set()
         self.now = timezone.now().isoformat()
+        self.backend.keep("annotate_protocol", [one.pk for one in (asked.protocol, asked.open_protocol) if one])
         self.load_prompts()
+        self.begun, self.met = 0, set[int]()
+        """Prompts before this chunk, and those of it that had a record: of any other there is no answer to look for."""
         self.rows: dict[str, list[str]] = {name: [] for name in TABLES}
         self.tasks: dict[int, list[Any]] = {}
         """Rows of new tasks of this chunk by item: [before the counts, after them, votes so far]."""
@@ -105,6 +108,7 @@ class Plan:
         self.loaded.update(ordinals)
         by_id = {self.prompt_ids[ordinal]: ordinal for ordinal in ordinals}
         ids = list(by_id)
+        self.backend.keep("annotate_prompt", ids)
         rows = self.backend.query(
             "SELECT id, prompt_id, model_id, text FROM annotate_response WHERE prompt_id = ANY(%s) ORDER BY id", [ids]
         )
@@ -115,6 +119,7 @@ class Plan:
                 again += 1
             place[pk] = self.responses.add(number)
             self.response_ids.append(pk)
+        self.backend.keep("annotate_response", list(place))
         self.load_items(ids, by_id, place)
 
     def load_items(self, ids: Sequence[int], by_id: dict[int, int], place: dict[int, int]) -> None:
@@ -136,6 +141,7 @@ class Plan:
                 tasks[pk] = self.add_item(number, pk, places[0], known=True)
         if not tasks:
             return
+        self.backend.keep("annotate_task", list(tasks))
         given = self.backend.query(
             "SELECT task_id, annotator_id FROM annotate_assignment WHERE task_id = ANY(%s)", [list(tasks)]
         )
@@ -146,19 +152,22 @@ class Plan:
 
     def take(self, records: Iterable[Record], refuse: Any) -> None:
         """All of a chunk. `refuse(record, error)` is told of those that cannot be taken."""
+        self.begun, self.met = len(self.prompt_ids), set()
         ready: list[tuple[Record, int, list[int]]] = []
         fresh: dict[int, None] = {}
         for record in records:
             try:
                 prompt = self.prompt(record, record.messages, record.key)
-                others = [
-                    self.prompt(record, list(one.messages), "") if one.messages is not None else prompt
-                    for one in record.answers
-                ]
+                others = [prompt] * len(record.answers)
+                if record.two_prompts:
+                    others = [
+                        self.prompt(record, list(one.messages), "") if one.messages is not None else prompt
+                        for one in record.answers
+                    ]
             except LineError as error:
                 refuse(record, error)
                 continue
-            for ordinal in {prompt, *others}:
+            for ordinal in others or [prompt]:
                 if ordinal < self.here and ordinal not in self.loaded:
                     fresh[ordinal] = None
             ready.append((record, prompt, others))
@@ -273,16 +282,20 @@ class Plan:
                 self.vote(record, vote, item, places)
         elif self.asked.open and all(one.text.strip() for one in record.answers):
             self.item(record, prompt, places, (self.asked.open_protocol, self.asked.open_kind, False))
+        self.met.add(prompt)
+        if record.two_prompts:
+            self.met.update(others)
 
     def answers(self, record: Record, others: Sequence[int]) -> list[int]:
         places: list[int] = []
         for side, (one, prompt) in enumerate(zip(record.answers, others, strict=True)):
             model = self.models.id_of(one.model) if one.model else None
-            again = 0
-            number = hash((prompt, model, one.text, 0))
-            while (ordinal := self.responses.find(number)) != EMPTY and ordinal in places:
+            number, again = hash((prompt, model, one.text, 0)), 0
+            ordinal = self.responses.find(number) if prompt < self.begun or prompt in self.met or side else EMPTY
+            while ordinal != EMPTY and ordinal in places:
                 again += 1  # two answers of the line are the same, and are two
                 number = hash((prompt, model, one.text, again))
+                ordinal = self.responses.find(number)
             if ordinal == EMPTY:
                 ordinal = self.new_answer(number, prompt, model, one.text, side)
             else:
@@ -317,7 +330,7 @@ class Plan:
         protocol, kind, imported = what
         protocol_id = protocol.pk if protocol else None
         number = item_hash(prompt, (protocol_id, kind, record.criterion, imported), places)
-        ordinal = self.items.find(number)
+        ordinal = self.items.find(number) if prompt < self.begun or prompt in self.met else EMPTY
         if ordinal != EMPTY:
             if self.item_ready[ordinal] == 1 or not imported:
                 self.counts.items_known += self.item_ready[ordinal] != 2
@@ -336,9 +349,10 @@ class Plan:
                 f"\t0\t{random.random()}\tf\t{self.now}\n",
                 0,
             ]
-            lines = self.rows["task_response"]
-            for position, place in enumerate(places):
-                lines.append(f"{self.backend.next_id('task_response')}\t{pk}\t{self.response_ids[place]}\t{position}\n")
+            ids, ready = self.backend.ids["task_response"], self.response_ids
+            self.rows["task_response"] += [
+                f"{next(ids)}\t{pk}\t{ready[place]}\t{position}\n" for position, place in enumerate(places)
+            ]
         return ordinal
 
     def check_not_twice(self, record: Record, item: int) -> None:

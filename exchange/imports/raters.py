@@ -27,6 +27,7 @@ class Raters:
             "SELECT username, id FROM accounts_user WHERE username LIKE %s AND is_external", [pattern]
         )
         self.users: dict[str, int] = dict(found)
+        backend.keep("accounts_user", list(self.users.values()))
 
     def id_of(self, name: str) -> int:
         if name not in self.known:
@@ -77,12 +78,10 @@ class Models:
 
     def id_of(self, name: str) -> int | None:
         if name not in self.known:
-            if name in self.said:
-                self.known[name] = self.named[self.said[name]]
-            elif name in self.outputs:
-                self.known[name] = self.outputs[name]
-            else:
-                self.known[name] = self.made(name)
+            there = self.named[self.said[name]] if name in self.said else self.outputs.get(name)
+            if there is not None:
+                self.backend.keep("registry_modelversion", [there])
+            self.known[name] = self.made(name) if there is None else there
         return self.known[name]
 
     def made(self, name: str) -> int:

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Project, User, record_audit
 from annotate.models import Protocol
 from exchange.imports import asking
-from exchange.imports.backend import Reading, Writing
+from exchange.imports.backend import Gone, Reading, Writing
 from exchange.imports.base import SHOWN, Format, Mapping, Outcome, Problem, Progress, Refused, Row
 from exchange.imports.mapping import Builder
 from exchange.imports.plan import Asked, Plan
@@ -25,12 +26,14 @@ OnBad = Literal["refuse", "skip"]
 def write(
     path: Path, format: Format, mapping: Mapping, project: Project, user: User | None, *, on_bad: OnBad = "refuse",
     as_tasks: bool = False, wanted: int = 1, protocol: Protocol | None = None, report: Path | None = None,
-    progress: Progress | None = None, filename: str = "",
+    progress: Progress | None = None, filename: str = "", begin: Callable[[], None] | None = None,
+    finish: Callable[[Outcome], None] | None = None,
 ) -> Outcome:  # fmt: skip
     """One transaction: until it is done nobody sees any of it.
 
     as_tasks: items without votes become open tasks of `wanted` raters under `protocol` (None: one comparison).
     report: where the lines that were left out are written, in the file's own shape with `line` and `reason` beside.
+    begin, finish: called inside the transaction, before anything is read and with what was written.
     Raises Refused (on_bad = "refuse" and a line is wrong), UnreadableFile, ValueError as `check` does.
     """
     began = time.perf_counter()
@@ -50,33 +53,45 @@ def write(
     try:
         with transaction.atomic():
             plan = within(one, builder, mapping, project, user, path, filename=filename, progress=progress,
-                          as_tasks=as_tasks, wanted=wanted, protocol=protocol)  # fmt: skip
+                          as_tasks=as_tasks, wanted=wanted, protocol=protocol, begin=begin)  # fmt: skip
             if one.bad and on_bad == "refuse":
                 raise Refused(refusal(one), problems=problems, bad=one.bad, lines=one.lines)
             record_audit(
                 actor=user, action="import.made", project=project, target=(filename or path.name)[:200],
                 format=format.slug, lines=one.lines, left_out=one.bad, **plan.counts.as_json(),
             )  # fmt: skip
+            outcome = Outcome(
+                lines=one.lines, written=one.fits, skipped=one.bad, counts=plan.counts, problems=problems,
+                report=kept.keep(), seconds=time.perf_counter() - began,
+            )  # fmt: skip
+            if finish:
+                finish(outcome)
     except IntegrityError as error:
         kept.drop()
         raise ValueError(
             "Somebody added the same prompts while the file was read, so nothing was imported. Import it again."
         ) from error
+    except Gone as error:
+        kept.drop()
+        raise ValueError(
+            f"Something that the file refers to was deleted meanwhile ({error}), so nothing was imported. Import it again."
+        ) from error
     except BaseException:
         kept.drop()
         raise
-    return Outcome(
-        lines=one.lines, written=one.fits, skipped=one.bad, counts=plan.counts, problems=problems, report=kept.keep(),
-        seconds=time.perf_counter() - began,
-    )  # fmt: skip
+    outcome.seconds = time.perf_counter() - began
+    return outcome
 
 
 def within(
     one: Pass, builder: Builder, mapping: Mapping, project: Project, user: User | None, path: Path, *, filename: str,
     progress: Progress | None, as_tasks: bool, wanted: int, protocol: Protocol | None,
+    begin: Callable[[], None] | None,
 ) -> Plan:  # fmt: skip
     """What happens inside the transaction. One import of a project at a time: two would number the same prompts."""
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    if begin:
+        begin()
     models = Models(project, mapping.models, Reading())
     models.check()
     asked = Asked(

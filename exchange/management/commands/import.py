@@ -1,0 +1,212 @@
+"""`python manage.py import FILE --project SLUG`: a file into a project, as the page Import does it."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import Project, User
+from exchange.imports.base import (
+    RATERS,
+    Becomes,
+    Check,
+    Counts,
+    Format,
+    Mapping,
+    Outcome,
+    Problem,
+    Refused,
+    UnreadableFile,
+)
+from exchange.imports.check import check
+from exchange.imports.detect import detect, guessed_mapping
+from exchange.imports.formats import FORMATS
+from exchange.imports.write import write
+
+PRINTED = 20
+"""Problems that are printed; all of them are in the report."""
+
+
+class Command(BaseCommand):
+    help = (
+        "Bring a file into a project: JSONL, JSON, CSV, Parquet or Excel (also .gz, .zst, .zip) in the formats that the "
+        "field uses. Human votes become feedback of named external raters. All of it or nothing, unless --on-bad skip."
+    )
+
+    requires_system_checks: list[str] = []  # nothing of the site's pages is used
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="the file; for Potato the folder of the project")
+        parser.add_argument("--project", required=True, metavar="SLUG", help="where it goes")
+        parser.add_argument(
+            "--format", default="auto", choices=("auto", *FORMATS), metavar="NAME",
+            help=f"auto looks at the first lines (default); or {', '.join(FORMATS)}",
+        )  # fmt: skip
+        parser.add_argument(
+            "--map", action="append", default=[], metavar="COLUMN=ROLE",
+            help='what a column becomes, over what is guessed: score="rating:a:helpfulness", '
+            '"pref=winner(1=a, 2=b, 0=tie)", note=skip; may be given again',
+        )  # fmt: skip
+        parser.add_argument(
+            "--on-bad", choices=("refuse", "skip"), default="refuse", help="what to do with wrong lines"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="check and count, write nothing")
+        parser.add_argument("--raters", default="auto", metavar="HOW",
+                            help="; ".join(f"{name}: {words}" for name, words in RATERS.items())
+                            + "; any other word is the name of the one rater")  # fmt: skip
+        parser.add_argument(
+            "--source", default="", help="where the votes are from; the same source has the same raters"
+        )
+        parser.add_argument("--model", action="append", default=[], metavar="IN_FILE=HERE",
+                            help="a model of the file is this model of the project; may be given again")  # fmt: skip
+        parser.add_argument(
+            "--prompts", type=Path, help="a file with id and text of prompts that this one names by number"
+        )
+        parser.add_argument("--lang", default="", help="language where no column says (default en)")
+        parser.add_argument("--tag", action="append", default=[], help="put on every new prompt; may be given again")
+        parser.add_argument("--as-tasks", action="store_true", help="items without votes become open tasks")
+        parser.add_argument("--wanted", type=int, default=1, metavar="N", help="raters of an open task (default 1)")
+        parser.add_argument(
+            "--protocol", default="", metavar="NAME", help="what open tasks ask (default: one comparison)"
+        )
+        parser.add_argument("--report", type=Path, help="where lines that were left out are written, with the reason")
+        parser.add_argument("--user", default="", help="who imports, for the audit log")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        project, user, protocol = named(options)
+        path: Path = options["file"]
+        try:
+            format = chosen(path, options["format"])
+            mapping = said(guessed_mapping(path, format), options)
+            asked = {"as_tasks": options["as_tasks"], "wanted": options["wanted"], "protocol": protocol}
+            if options["dry_run"]:
+                found = check(path, format, mapping, project, progress=self.progress(options), **asked)
+                self.tell(options, as_dict(format, mapping, found), lines_of(format, mapping, found))
+                return
+            done = write(
+                path, format, mapping, project, user, on_bad=options["on_bad"],
+                report=options["report"] or path.with_name(f"{path.name}.left-out.{'csv' if '.csv' in path.name else 'jsonl'}"),
+                progress=self.progress(options), **asked,
+            )  # fmt: skip
+        except Refused as error:
+            raise CommandError("\n".join([*problem_lines(error.problems, error.bad), "", str(error)])) from error
+        except (UnreadableFile, ValueError) as error:
+            raise CommandError(str(error)) from error
+        self.tell(options, as_dict(format, mapping, done), lines_of(format, mapping, done))
+
+    def tell(self, options: dict[str, Any], found: dict[str, Any], lines: list[str]) -> None:
+        self.stdout.write(json.dumps(found, ensure_ascii=False) if options["json"] else "\n".join(lines))
+
+    def progress(self, options: dict[str, Any]) -> Any:
+        if options["json"] or not sys.stderr.isatty():
+            return None
+        return lambda done, total: self.stderr.write(f"\r{done / max(total, 1):4.0%}", ending="")
+
+
+def named(options: dict[str, Any]) -> tuple[Project, User | None, Any]:
+    project = Project.objects.filter(slug=options["project"]).first()
+    if project is None:
+        known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none"
+        raise CommandError(f"There is no project {options['project']}. There are: {known}.")
+    user = User.objects.filter(username=options["user"]).first() if options["user"] else None
+    if options["user"] and user is None:
+        raise CommandError(f"There is no user {options['user']}.")
+    if not 1 <= options["wanted"] <= 50:
+        raise CommandError("--wanted is a whole number from 1 to 50.")
+    protocol = (
+        project.protocols.filter(name=options["protocol"]).order_by("-version").first() if options["protocol"] else None
+    )
+    if options["protocol"] and protocol is None:
+        raise CommandError(f"There is no protocol {options['protocol']} in {project}.")
+    return project, user, protocol
+
+
+def chosen(path: Path, name: str) -> Format:
+    if not path.exists():
+        raise UnreadableFile(f"There is no file {path}.")
+    if name != "auto":
+        return FORMATS[name]
+    found = detect(path)
+    if not found:
+        raise UnreadableFile(f"{path.name} is in no format that is known. Say one with --format.")
+    return found[0][0]
+
+
+def said(mapping: Mapping, options: dict[str, Any]) -> Mapping:
+    """The guess, with what the command line says. Raises ValueError."""
+    changes = {}
+    for text in options["map"]:
+        column, sign, role = text.partition("=")
+        if not sign:
+            raise ValueError(f"--map {text} is not COLUMN=ROLE.")
+        changes[column.strip()] = Becomes.parse(role)
+    taken = {str(one) for one in changes.values()}
+    kept = {
+        name: one for name, one in mapping.columns.items() if str(one) not in taken or one.role in ("winner", "tags")
+    }
+    models = dict(text.partition("=")[::2] for text in options["model"])
+    raters, name = (options["raters"], "") if options["raters"] in RATERS else ("one", options["raters"])
+    return replace(
+        mapping, columns={**kept, **changes}, raters=raters, rater_name=name, models=models, tags=options["tag"],
+        source=options["source"] or mapping.source, lang=options["lang"] or mapping.lang,
+        prompts=str(options["prompts"] or ""),
+    )  # fmt: skip
+
+
+# --- The report -------------------------------------------------------------------------------------------------
+
+
+def as_dict(format: Format, mapping: Mapping, found: Check | Outcome) -> dict[str, Any]:
+    common = {
+        "format": format.slug, "mapping": mapping.as_json(), "lines": found.lines, "counts": found.counts.as_json(),
+        "problems": [{"line": one.line, "what": one.what, "there": one.there} for one in found.problems],
+        "seconds": round(found.seconds, 3),
+    }  # fmt: skip
+    if isinstance(found, Check):
+        return {"written": False, "fits": found.fits, "bad": found.bad, "notes": found.notes, **common}
+    report = str(found.report) if found.report else None
+    return {"written": True, "fits": found.written, "bad": found.skipped, "report": report, **common}
+
+
+def lines_of(format: Format, mapping: Mapping, found: Check | Outcome) -> list[str]:
+    dry = isinstance(found, Check)
+    fits, bad = (found.fits, found.bad) if isinstance(found, Check) else (found.written, found.skipped)
+    lines = [f"Read as {format.title} ({format.slug})."]
+    lines += [f"  {name:28} {one}" for name, one in mapping.columns.items()]
+    lines += ["", f"{fits:,} of {found.lines:,} lines {'can be' if dry else 'were'} imported in {found.seconds:,.1f} s"]
+    lines += [f"  {count:>10,}  {words}" for words, count in counted(found.counts)]
+    if isinstance(found, Check):
+        lines += ["", *found.notes] if found.notes else []
+    lines += problem_lines(found.problems, bad)
+    if isinstance(found, Outcome) and found.report:
+        lines += ["", f"Lines that were left out, with the reason each: {found.report}"]
+    if dry:
+        lines += ["", "Nothing is written (--dry-run)."]
+    return lines
+
+
+def counted(counts: Counts) -> list[tuple[str, int]]:
+    rows = [
+        ("new prompts", counts.prompts), ("prompts that were here, joined by key", counts.joined_by_key),
+        ("prompts that were here, joined by text", counts.joined_by_text), ("new answers", counts.responses),
+        ("of them without a text", counts.without_text), ("new items", counts.items), ("votes", counts.votes),
+        ("votes that were here", counts.votes_known), ("raters", counts.raters),
+        ("models", counts.models), ("of them new, without weights", counts.models_new),
+    ]  # fmt: skip
+    return [(words, count) for words, count in rows if count or words == "new prompts"]
+
+
+def problem_lines(problems: Any, bad: int) -> list[str]:
+    shown: list[Problem] = list(problems)[:PRINTED]
+    if not shown:
+        return []
+    found = ["", f"{bad:,} {'line' if bad == 1 else 'lines'} cannot be imported:"]
+    for one in shown:
+        found.append(f"  line {one.line:,}: {one.what}")
+        found += [f"      {one.there}"] if one.there else []
+    return found + ([f"  and {bad - len(shown):,} more"] if bad > len(shown) else [])
