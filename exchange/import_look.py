@@ -159,7 +159,7 @@ def columns_of(upload: Upload, format: Format) -> list[Column]:
     return columns(upload.file, format, filename=upload.filename)
 
 
-def look(upload: Upload, wish: Wish, project: Project, *, place: int = 0, lines: int = LINES) -> Look:
+def look(upload: Upload, wish: Wish, project: Project, *, place: int = 0, lines: int | None = None) -> Look:
     """Check the upload as the wish has it. What is wrong with it as a whole is `problem`."""
     if not upload.file.exists():
         raise Gone
@@ -172,7 +172,7 @@ def look(upload: Upload, wish: Wish, project: Project, *, place: int = 0, lines:
         found.columns, found.hidden = every[:COLUMNS_SHOWN], len(every[COLUMNS_SHOWN:])
         found.check = check(
             upload.file, found.format, wish.mapping, project, as_tasks=wish.as_tasks, wanted=wish.wanted,
-            protocol=wish.protocol, limit=lines, filename=upload.filename,
+            protocol=wish.protocol, limit=lines or LINES, filename=upload.filename,
         )  # fmt: skip
     except ValueError as error:  # UnreadableFile is one
         found.problem = str(error)

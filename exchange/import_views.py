@@ -83,7 +83,8 @@ def file_page(request: MemberRequest, project: Project, problem: str = "") -> Ht
     template = "exchange/import.html#send" if request.htmx else "exchange/import.html"
     context = {
         "project": project, "tab": "import", "problem": problem,
-        "formats": [(one, ", ".join([*(one.needs or one.columns)][:SHAPE])) for one in FORMATS.values()],
+        "formats": sorted(((one, ", ".join([*(one.needs or one.columns)][:SHAPE])) for one in FORMATS.values()),
+                          key=lambda pair: bool(pair[1])),
         "limit": import_files.limit(), "limit_mb": import_files.limit() / MB, "pasted": import_files.PASTED,
         "text": request.POST.get("text", "") if problem and hasattr(request, "_post") else "",
         "waiting": import_files.waiting(project, request.user),
@@ -109,7 +110,7 @@ def check(request: MemberRequest, project: Project, pk: int) -> HttpResponseBase
         return go_to(request, reverse("import", args=[project.slug]))
     if import_runs.is_settled(upload):
         return go_to(request, reverse("import-result", args=[project.slug, upload.pk]))
-    place = number_of(request.POST.get("place", "0"))
+    place = number_of(request.POST.get("go") or request.POST.get("place", "0"))
     try:
         wish = wished(request, upload, project)
     except (UnreadableFile, ValueError) as error:
