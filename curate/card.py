@@ -17,6 +17,7 @@ DRAWN = 2_000
 CUT = 512
 FLIPS = 50
 FEW = 100
+NEARLY_EMPTY = 4
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,13 @@ class Lengths:
     """Of its second: rejected. Empty where there is none."""
     names: tuple[str, ...] = ()
     """Columns that the three lists are of, as ("prompt", "chosen", "rejected")."""
+    empty: int = 0
+    """Rows whose first text has fewer than NEARLY_EMPTY tokens."""
 
     def as_dict(self) -> dict[str, Any]:
         return {"tokenizer": self.tokenizer, "bin": self.bin, "drawn": self.drawn, "of": self.of,
-                "prompt": self.prompt, "first": self.first, "second": self.second, "names": list(self.names)}  # fmt: skip
+                "prompt": self.prompt, "first": self.first, "second": self.second, "names": list(self.names),
+                "empty": self.empty}  # fmt: skip
 
 
 def lengths_of(texts: Sequence[Sequence[str]], row_type: RowType, tokens: Tokens, *, of: int) -> Lengths:
@@ -67,7 +71,8 @@ def lengths_of(texts: Sequence[Sequence[str]], row_type: RowType, tokens: Tokens
     bins = min(-(-(longest + 1) // size), BINS)
     found = [np.bincount(np.minimum(column // size, bins - 1), minlength=bins).tolist() for column in table.T]
     found += [[]] * (3 - len(found))
-    return Lengths(tokens.name, size, len(texts), of, *found[:3], row_type.texts[:width])
+    return Lengths(tokens.name, size, len(texts), of, *found[:3], row_type.texts[:width],
+                   int((table[:, 1] < NEARLY_EMPTY).sum()) if width > 1 else 0)  # fmt: skip
 
 
 @dataclass
@@ -173,16 +178,18 @@ class Smallest:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.heap: list[tuple[int, Any]] = []
+        self.heap: list[tuple[int, int, Any]] = []
+        self.seen = 0
 
     def offers(self, key: int) -> bool:
         return len(self.heap) < self.size or -key > self.heap[0][0]
 
     def add(self, key: int, thing: Any) -> None:
-        (heappush if len(self.heap) < self.size else heappushpop)(self.heap, (-key, thing))
+        self.seen += 1
+        (heappush if len(self.heap) < self.size else heappushpop)(self.heap, (-key, -self.seen, thing))
 
     def things(self) -> list[Any]:
-        return [thing for _, thing in sorted(self.heap, key=lambda one: -one[0])]
+        return [thing for _, _, thing in sorted(self.heap, key=lambda one: (-one[0], -one[1]))]
 
 
 def notices(
@@ -198,12 +205,12 @@ def notices(
     if total and not splits.get("held_out"):
         found.append(Notice("no_held_out", "warn", "Nothing is held out",
                             "No figure on this data can tell whether a model learnt or remembered. Hold out a share of the prompts."))  # fmt: skip
-    if flips is not None and total and flips / total > 0.15:
+    if flips is not None and total and flips / total > 0.3:
         found.append(Notice("flips", "warn", f"About {flips / total:.0%} of the rows may be the wrong way round",
                             "Few raters, disagreement or weak accuracy on known answers. Ask another rater on the likeliest ones, or raise the minimum agreement."))  # fmt: skip
-    if lengths and lengths.drawn and lengths.first and lengths.first[0] * 4 > lengths.drawn and lengths.bin <= 8:
+    if lengths and lengths.empty * 20 > lengths.drawn:
         found.append(Notice("short", "warn", "Many answers are nearly empty",
-                            f"{lengths.first[0]:,} of {lengths.drawn:,} rows have an answer below {lengths.bin} tokens."))  # fmt: skip
+                            f"{lengths.empty:,} of {lengths.drawn:,} rows have an answer of fewer than {NEARLY_EMPTY} tokens."))  # fmt: skip
     if duplicates and duplicates > 0.1 * (total + duplicates):
         found.append(Notice("duplicates", "warn", f"{duplicates:,} rows were there already",
                             "The same texts came more than once; the first is kept. Look at how the items were made."))  # fmt: skip

@@ -47,9 +47,11 @@ def responses_of(project: Project, *, after: int = 0) -> Responses:
     sql = f"""SELECT r.id, coalesce(r.model_id, 0), hashtextextended(btrim(r.text, E'{BLANK}'), 0),
         char_length(btrim(r.text, E'{BLANK}')), octet_length(r.text), r.prompt_id
         FROM annotate_response r JOIN annotate_prompt p ON p.id = r.prompt_id
-        WHERE p.project_id = %(project)s AND r.id > %(after)s ORDER BY r.id"""
+        WHERE p.project_id = %(project)s AND r.id > %(after)s"""
     names = ("pk", "model", "digest", "chars", "size", "prompt")
-    return Responses(**read(sql, [Column(name) for name in names], project=project.pk, after=after))
+    found = read(sql, [Column(name) for name in names], project=project.pk, after=after)
+    order = np.argsort(found["pk"])
+    return Responses(**{name: values[order] for name, values in found.items()})
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ def verdicts_of(project: Project) -> Verdicts:
     rows = read(
         f"""SELECT task_id, coalesce(preference, {NO_SIDE}), preference IS NULL FROM {table}
         WHERE project_id = %(project)s AND withdrawn_at IS NULL
-        AND (preference IS NOT NULL OR value->'both_bad' = 'true'::jsonb) ORDER BY task_id""",
+        AND (preference IS NOT NULL OR value->'both_bad' = 'true'::jsonb)""",
         [Column("task"), Column("preference"), Column("both_bad", "bool")], project=project.pk,
     )  # fmt: skip
-    return Verdicts(**rows)
+    order = np.argsort(rows["task"])
+    return Verdicts(**{name: values[order] for name, values in rows.items()})

