@@ -1,8 +1,14 @@
 from django.urls import path
 
-from exchange import import_views
+from exchange import api, export_views, import_views
 
 urlpatterns = [
+    path("p/<slug:slug>/export/", export_views.export, name="export"),
+    path("p/<slug:slug>/export/<slug:name>/file/", export_views.download, name="export-file"),
+    path("api/p/<slug:slug>/export/", api.at_once, name="api-export-now"),
+    path("api/p/<slug:slug>/exports/", api.start, name="api-exports"),
+    path("api/p/<slug:slug>/exports/<slug:name>/", api.state, name="api-export"),
+    path("api/p/<slug:slug>/exports/<slug:name>/file/", api.download, name="api-export-file"),
     path("p/<slug:slug>/import/", import_views.start, name="import"),
     path("p/<slug:slug>/import/<int:pk>/", import_views.check, name="import-check"),
     path("p/<slug:slug>/import/<int:pk>/report/", import_views.report, name="import-report"),

@@ -73,6 +73,30 @@ class Membership(models.Model):
         return f"{self.user} is {self.role} of {self.project}"
 
 
+class ApiToken(models.Model):
+    """Lets a program act as its owner, with the owner's roles. Written by accounts.tokens; its text is not kept."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=60, help_text="what it is for; named in the audit log")
+    start = models.CharField(max_length=16, help_text="the first characters, to tell tokens apart")
+    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the token")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, help_text="empty: lives until it is revoked")
+    used_at = models.DateTimeField(null=True, help_text="to the minute")
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "name"], condition=models.Q(revoked_at=None), name="one_live_token_of_a_name"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user}"
+
+
 class AuditEvent(models.Model):
     """One line of the audit log: who did what to what. Written in the transaction of the act, never changed."""
 

@@ -13,6 +13,7 @@ from registry.models import Job
 
 ADJUDICATION = {"adjudicate-item", "adjudicate-settled", "known-answers"}
 PROTOCOLS = {"protocol", "protocol-new", "protocol-version", "rubrics", "rubric", "rubric-new", "rubric-version"}
+EXCHANGE = {"import", "import-check", "import-report", "import-result", "exchange-past"}
 # label, icon, url name, who may open it (None: every member), url names of the pages that belong to it
 ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...] = (
     ("", (
@@ -37,6 +38,7 @@ ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...]
     )),
     ("Manage", (
         ("People", "people", "people", can_review, {"person"}),
+        ("Import, export", "swap", "export", can_research, EXCHANGE),
     )),
 )  # fmt: skip
 
