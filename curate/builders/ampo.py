@@ -68,7 +68,10 @@ def rows(item: Item, tools: Tools) -> Iterator[Row]:
 
 def different(candidates: Iterator[Candidate]) -> list[Candidate]:
     """Of the same text the first."""
-    return list({one.text.strip(): one for one in reversed(list(candidates))}.values())[::-1]
+    found: dict[str, Candidate] = {}
+    for one in candidates:
+        found.setdefault(one.text.strip(), one)
+    return list(found.values())
 
 
 def negatives(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.builders.ampo import BUILDER, weights_of
-from curate.builders.clusters import cost_of, distances, k_means, k_medoids
+from curate.builders.clusters import cost_of, distances, k_means, k_medoids, swapped
 from tests.curate.builders.items import build, candidates, item
 
 
@@ -50,8 +50,8 @@ def test_lowest_rewards_need_no_embedding_and_the_others_do() -> None:
 
 
 def test_samples_of_the_same_text_count_once() -> None:
-    built = build(BUILDER, item(candidates=candidates("w", "w", "x", scores=[1, 1, 0])), options={"method": "bottom_k"})
-    assert built.column("responses") == [["w", "x"]]
+    built = build(BUILDER, item(candidates=candidates("w", "w", "x", scores=[1, 2, 0])), options={"method": "bottom_k"})
+    assert built.column("responses") == [["w", "x"]] and built.column("scores") == [[1, 0]]
 
 
 @pytest.mark.parametrize(("scores", "reason"), [([1, 1], "equal"), ([1], "scored")])
@@ -66,6 +66,11 @@ def test_brute_force_agrees_at_six_points_and_two_medoids(seed: int) -> None:
     apart, weights = distances(draw.normal(size=(6, 3))), draw.uniform(0.1, 3, size=6)
     best = min(cost_of(apart, weights, list(two)) for two in combinations(range(6), 2))
     assert cost_of(apart, weights, k_medoids(apart, weights, count=2)) == pytest.approx(best, abs=1e-12)
+
+
+def test_a_bad_choice_is_exchanged_for_the_best() -> None:
+    points = np.array([[0.0], [0.1], [0.2], [9.0], [9.1]])
+    assert swapped(distances(points), np.ones(5), [0, 2]) in ([1, 3], [1, 4])
 
 
 @given(st.integers(0, 10_000), st.integers(1, 5))
