@@ -12,6 +12,7 @@ from accounts.models import Project
 from annotate.comparisons import comparisons
 from annotate.models import Feedback, Prompt, Response
 from evaluate.battles import (
+    IMPORTED,
     KIND_WORDS,
     PEOPLE,
     SIMULATED,
@@ -67,7 +68,7 @@ class Unknown(Exception):
 def voice_named(key: str) -> Voice:
     """people is human; judges are kind:name. Raises Unknown."""
     kind, _, name = key.partition(":")
-    if kind not in KIND_WORDS or (kind in {PEOPLE, SIMULATED}) == bool(name):
+    if kind not in KIND_WORDS or (kind in {PEOPLE, IMPORTED, SIMULATED}) == bool(name):
         raise Unknown(f"There is no judge “{key[:80]}” in this project.")
     return Voice(kind, name)
 

@@ -16,8 +16,10 @@ from evaluate.models import Judgement
 from registry.models import Job, ModelVersion
 
 PEOPLE, SIMULATED = Feedback.Origin.HUMAN.value, Feedback.Origin.SIMULATED.value
+IMPORTED = Feedback.Origin.IMPORTED.value
 KIND_WORDS = {
     PEOPLE: "people",
+    IMPORTED: "imported votes",
     SIMULATED: "simulated raters",
     Judgement.Judge.REWARD_MODEL.value: "reward model",
     Judgement.Judge.HIDDEN_PREFERENCE.value: "hidden preference",

@@ -78,7 +78,9 @@ def sides_of(project: Project, options: ChatOptions) -> list[Side]:
     models = [policy_named(project, name) for name in options.models]
     endpoints = [endpoint_named(project, name) for name in options.endpoints]
     if not models and not endpoints:
-        first = ModelVersion.objects.filter(project=project, role=ModelVersion.Role.POLICY).order_by("pk").first()
+        # Models whose answers came from a file have no weights, so they cannot talk.
+        policies = ModelVersion.objects.filter(project=project, role=ModelVersion.Role.POLICY)
+        first = policies.exclude(format=ModelVersion.Format.OUTPUTS).order_by("pk").first()
         if first is None:
             raise Refused("There is no model to talk to in this project yet. Ask a researcher to add one.")
         models = [first]

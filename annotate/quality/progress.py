@@ -23,6 +23,8 @@ BOOTSTRAP = 500
 ENOUGH_TASKS = 20
 """With so many tasks that several people answered, agreement is theirs alone."""
 PEOPLE, SIMULATED = Feedback.Origin.HUMAN, Feedback.Origin.SIMULATED
+ALIKE = {PEOPLE: (PEOPLE, Feedback.Origin.IMPORTED), SIMULATED: (SIMULATED,)}
+"""Whose answers agree with whose: raters of imported files are people."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def side_counts(project: Project, origin: str) -> list[tuple[int, int, int, int]
     """For each comparison by two raters or more of that origin, how many said second, tie, first and both bad."""
     rows = (
         finished(project)
-        .filter(origin=origin, kind="pairwise", task__answered__gte=2, task__purpose__in=SHARED)
+        .filter(origin__in=ALIKE[Feedback.Origin(origin)], kind="pairwise")
+        .filter(task__answered__gte=2, task__purpose__in=SHARED)
         .order_by()
         .values("task_id", "step")
         .annotate(
@@ -154,7 +157,7 @@ def overlap_of(project: Project, *, simulated: bool) -> Overlap:
 
 
 def count_overlap(project: Project, origin: str) -> Overlap:
-    rows = finished(project).filter(origin=origin, task__purpose__in=SHARED).order_by()
+    rows = finished(project).filter(origin__in=ALIKE[Feedback.Origin(origin)], task__purpose__in=SHARED).order_by()
     by_item = rows.values("task_id", "task__wanted").annotate(n=Count("annotator_id", distinct=True))
     found = [(wanted, n) for wanted, n in by_item.values_list("task__wanted", "n")]
     return Overlap(

@@ -25,6 +25,8 @@ def model_named(project: Project, name: str, *, role: str) -> ModelVersion:
     found = ModelVersion.objects.filter(project=project, name=name, role=role).first()
     if found is None:
         raise NotThere({"model": f"There is no {role} model {name} in {project}."})
+    if found.format == ModelVersion.Format.OUTPUTS:
+        raise NotThere({"model": f"{name} has no weights here: its answers came from a file. Choose another model."})
     return found
 
 

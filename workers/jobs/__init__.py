@@ -15,4 +15,5 @@ JOBS: dict[str, str] = {
     "place": "workers.jobs.place",
     "serve": "workers.jobs.serve",
     "export": "workers.jobs.export",
+    "import": "workers.jobs.import_",
 }

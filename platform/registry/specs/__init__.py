@@ -4,6 +4,7 @@ from registry.specs.base import JobKind, Spec, SpecError, from_yaml, parse, read
 from registry.specs.build_dataset import BuildDatasetSpec
 from registry.specs.embed import EmbedSpec
 from registry.specs.export import ExportSpec
+from registry.specs.import_ import ImportSpec
 from registry.specs.judge import JudgeSpec
 from registry.specs.place import PlaceSpec
 from registry.specs.sample import Decoding, SampleSpec
@@ -38,11 +39,14 @@ SPECS: dict[str, JobKind] = {
     "export": JobKind(
         ExportSpec, "Export", "Write a dataset or answers to a file", "default", "export", launchable=False
     ),
+    "import": JobKind(
+        ImportSpec, "Import", "Bring an uploaded file into the project", "default", "import", launchable=False
+    ),
     "serve": JobKind(ServeSpec, "Serve", "Answer in chats while people write", "cpu", "serve", launchable=False),
 }
 
 __all__ = [
-    "SPECS", "BuildDatasetSpec", "Decoding", "EmbedSpec", "ExportSpec", "JobKind", "JudgeSpec", "PlaceSpec",
-    "SampleSpec", "ScoreSpec", "ServeSpec", "Spec", "SpecError",
+    "SPECS", "BuildDatasetSpec", "Decoding", "EmbedSpec", "ExportSpec", "ImportSpec", "JobKind", "JudgeSpec",
+    "PlaceSpec", "SampleSpec", "ScoreSpec", "ServeSpec", "Spec", "SpecError",
     "TrainDpoSpec", "TrainRewardSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
 ]  # fmt: skip
