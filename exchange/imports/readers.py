@@ -369,8 +369,9 @@ def xlsx_rows(path: Path) -> Iterator[Line]:
             raise UnreadableFile(
                 "The workbook unpacks to more than 200 times its size (a zip bomb?). It was not opened."
             )
+    file = path.open("rb")  # by its name openpyxl would refuse what does not end in .xlsx, as an upload does not
     try:
-        book = openpyxl.load_workbook(path, read_only=True)
+        book = openpyxl.load_workbook(file, read_only=True)
         rows = book.worksheets[0].iter_rows(values_only=True)
         names = [str(cell).strip() if cell is not None else "" for cell in next(rows, ())]
         while names and not names[-1]:
@@ -382,6 +383,8 @@ def xlsx_rows(path: Path) -> Iterator[Line]:
                 yield number, dict(zip(names, map(plain_cell, cells), strict=False)), None
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise UnreadableFile(f"The workbook cannot be read: {str(error)[:120]}. Save it as CSV.") from error
+    finally:
+        file.close()
 
 
 def plain_cell(cell: Any) -> Any:
