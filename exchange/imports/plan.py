@@ -271,7 +271,8 @@ class Plan:
     def one(self, record: Record, prompt: int, others: Sequence[int]) -> None:
         if not record.answers:
             return
-        if not record.votes and self.asked.open:
+        waits = self.asked.open and not record.votes and all(one.text.strip() for one in record.answers)
+        if waits:
             check_different(record.answers)
         places = self.answers(record, others)
         if record.votes:
@@ -280,7 +281,7 @@ class Plan:
             self.check_not_twice(record, item)
             for vote in record.votes:
                 self.vote(record, vote, item, places)
-        elif self.asked.open and all(one.text.strip() for one in record.answers):
+        elif waits:
             self.item(record, prompt, places, (self.asked.open_protocol, self.asked.open_kind, False))
         self.met.add(prompt)
         if record.two_prompts:

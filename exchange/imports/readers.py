@@ -102,7 +102,7 @@ def not_json(raw: bytes, number: int, error: orjson.JSONDecodeError, *, whole: b
         why = "it holds NUL bytes, which no text has"
     elif "surrogate" in why:
         why = "it holds half of a character (a lone surrogate), which cannot be stored"
-    elif "recursion" in why.lower():
+    elif "depth" in why or "recursion" in why.lower():
         why = "it is nested more than 1,000 deep"
     elif not whole and not raw.rstrip().endswith(b"}"):
         return Problem(
@@ -170,9 +170,8 @@ class Text:
                 if sign not in " \t\r\n":
                     return sign
                 self.place += 1
-            if self.ended or not self.more():
-                if self.place >= len(self.text):
-                    return ""
+            if (self.ended or not self.more()) and self.place >= len(self.text):
+                return ""
 
     def value(self) -> Any:
         """The value that begins here. Raises ValueError, RecursionError."""
@@ -238,9 +237,7 @@ def broken(error: Exception, number: int, text: Text) -> Problem:
 
 
 def json_object(text: Text) -> Iterator[Line]:
-    size = len(text.text)
     while not text.ended:
-        size += text.stream.out * 0
         if text.stream.out > WHOLE:
             raise UnreadableFile(
                 f"The JSON is one object of more than {WHOLE / 2**20:,.0f} MB. Save its rows as JSONL."
@@ -276,7 +273,7 @@ def csv_rows(stream: Stream) -> Iterator[Line]:
     torn = [False]
 
     def texts() -> Iterator[str]:
-        for number, raw, whole in lines(stream):
+        for _, raw, whole in lines(stream):
             torn[0] = not whole
             if isinstance(raw, Problem):
                 bad.append(raw)
