@@ -91,7 +91,8 @@ def chosen(data: Any, datasets: list[Dataset], *, cards_of: Any) -> dict[str, An
     found = cards_of(what, name)
     able = [card.format.slug for card in found if not card.refused] or ["plain"]
     wanted = data.get("format", "")
-    chosen_format = wanted if wanted in able else able[0]
+    # Trainers' formats come first for what trainers read; raw answers are most often wanted as they are.
+    chosen_format = wanted if wanted in able else able[0] if what == "dataset" else "plain"
     files = FORMATS[chosen_format].files
     file = data.get("file", "jsonl")
     values: dict[str, Any] = {

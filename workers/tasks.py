@@ -5,6 +5,7 @@ celery -A workers worker --pool threads --concurrency 1 -Q cpu
 
 import os
 import socket
+import time
 from typing import Any
 
 from celery import Task, shared_task, signals
@@ -18,6 +19,15 @@ class Shutdown:
     """Whether this worker was asked to end. A plain attribute: it is set inside a signal handler."""
 
     requested = False
+
+
+SWEEP_SECONDS = 600.0
+
+
+class Sweeping:
+    """When this worker looks for old exports again, by its own clock."""
+
+    next_at = 0.0
 
 
 @signals.worker_shutting_down.connect
@@ -42,3 +52,15 @@ def tend_jobs() -> None:
     """Sweep leases that ran out and ring again for jobs that nobody took. Runs every few seconds."""
     jobs.sweep()
     jobs.ring_waiting()
+    sweep_exports()
+
+
+def sweep_exports() -> None:
+    """Delete the files of exports that are a week old; looked for once in ten minutes."""
+    if time.monotonic() < Sweeping.next_at:
+        return
+    Sweeping.next_at = time.monotonic() + SWEEP_SECONDS
+    # Here, since it brings pyarrow, which a worker that sweeps nothing does not need.
+    from exchange.exports import kept
+
+    kept.sweep()

@@ -2,4 +2,4 @@
 
 from exchange.exports.formats.base import Format
 
-FORMAT = Format("plain", "As they are", "every column; with the full history, every vote, undo, time and side shown")
+FORMAT = Format("plain", "As they are", "every column, in the shape that it is kept in")

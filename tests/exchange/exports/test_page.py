@@ -26,7 +26,7 @@ def test_formats_that_cannot_hold_the_rows_are_closed(researcher_client: Client,
     assert answer.context["values"]["format"] == "dove"
     answer = researcher_client.get(PAGE, {"source": "answers", "format": "trl"})
     assert [name for name, able in cards(answer).items() if able] == ["argilla", "label_studio", "plain"]
-    assert answer.context["values"]["format"] == "argilla"
+    assert answer.context["values"]["format"] == "plain"
 
 
 def test_the_first_row_and_texts_that_name_people(researcher_client: Client, freeze: Freeze) -> None:
