@@ -221,6 +221,8 @@ def example_of(found: Preview) -> str:
 def cut(value: Any) -> Any:
     if isinstance(value, str):
         return value if len(value) <= CUT else value[:CUT].rstrip() + "…"
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
     if isinstance(value, dict):
         return {name: cut(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):

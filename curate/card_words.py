@@ -19,7 +19,7 @@ class Card:
     notices: list[dict[str, str]] = field(default_factory=list)
     funnel: Chart | None = None
     histogram: Chart | None = None
-    strengths: Chart | None = None
+    strengths: list[tuple[str, int]] = field(default_factory=list)
     models: list[ModelShare] = field(default_factory=list)
     languages: list[tuple[str, int]] = field(default_factory=list)
     simulated: int = 0
@@ -37,7 +37,7 @@ def card_of(dataset: Dataset) -> Card:
         prompts=whole(card.get("prompts")),
         longer=share(balance.get("longer", balance.get("chosen_longer"))),
         first=share(balance.get("first", balance.get("chosen_first"))),
-        notices=notices_of(card), simulated=whole(balance.get("simulated", card.get("simulated_answers"))) or 0,
+        notices=notices_of(card), simulated=whole(balance.get("simulated_answers", balance.get("simulated"))) or 0,
         answers=whole(balance.get("answers")),
     )  # fmt: skip
     if isinstance(stages := card.get("funnel"), list) and stages:
@@ -56,21 +56,32 @@ def card_of(dataset: Dataset) -> Card:
 
 
 def notices_of(card: Mapping[str, Any]) -> list[dict[str, str]]:
-    if isinstance(notices := card.get("notices"), list):
-        return [one for one in notices if isinstance(one, dict)]
-    return [{"level": "warn", "title": "", "text": str(text)} for text in card.get("warnings", [])]
+    warnings = card.get("warnings") or []
+    return [one if isinstance(one, dict) else {"level": "warn", "title": "", "text": str(one)} for one in warnings]
 
 
 def more_of(card: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Figures of diversity and likely flips, whatever the card calls them."""
+    """Figures of diversity, likely flips and duplicates."""
     found: list[tuple[str, str]] = []
-    for name in ("diversity", "flips"):
-        value = card.get(name)
-        if isinstance(value, dict):
-            found += [(f"{name}: {key}".replace("_", " "), figure(one)) for key, one in value.items() if is_plain(one)]
-        elif is_plain(value):
-            found.append((name, figure(value)))
+    diversity = card.get("diversity")
+    if isinstance(diversity, dict) and is_plain(diversity.get("value")):
+        found.append(("prompt diversity", figure(diversity["value"])))
+    flips = card.get("likely_flips")
+    if isinstance(flips, dict) and is_plain(flips.get("expected")):
+        found.append(("rows that may be the wrong way round", f"about {figure(flips['expected'])}"))
+    for name, words in (("items", "items"), ("raters", "raters"), ("clusters", "groups of like prompts")):
+        if is_plain(card.get(name)):
+            found.append((words, figure(card[name])))
     return found
+
+
+def flips_of(card: Mapping[str, Any], split: str) -> frozenset[int]:
+    """Places of the rows of a part that the card lists as likeliest to be the wrong way round."""
+    flips = card.get("likely_flips")
+    rows = flips.get("rows", []) if isinstance(flips, dict) else []
+    return frozenset(
+        one["row"] for one in rows if isinstance(one, dict) and one.get("split") == split and is_plain(one.get("row"))
+    )
 
 
 def is_plain(value: Any) -> bool:

@@ -44,7 +44,7 @@ def detail(request: MemberRequest, project: Project, name: str, version: int) ->
     if split not in dataset.rows:
         raise Http404(f"{dataset} has no part {split!r:.40}. It has {', '.join(dataset.rows)}.")
     asked = asked_for(request)
-    query, problem = query_of(asked)
+    query, problem = query_of(asked, card_words.flips_of(dataset.card, split))
     kind = recipe_words.row_type(dataset.recipe)
     found = row_search.find(dataset, split, query, page=number(asked["page"], 1), start=number(asked["start"], 0))
     if found and found.pages < number(asked["page"], 1):
@@ -73,7 +73,7 @@ def asked_for(request: MemberRequest) -> dict[str, str]:
     return {name: request.GET.get(name, "").replace("\0", "").strip()[:LONGEST] for name in names}
 
 
-def query_of(asked: dict[str, str]) -> tuple[Query, str]:
+def query_of(asked: dict[str, str], listed: frozenset[int]) -> tuple[Query, str]:
     """The filter, and a sentence about what of it cannot be used."""
     problem, margin = "", None
     if asked["margin"]:
@@ -87,7 +87,7 @@ def query_of(asked: dict[str, str]) -> tuple[Query, str]:
     if asked["vote"] and vote is None:
         problem = f"“{asked['vote']}” is not the number of a vote."
     ties = asked["ties"] if asked["ties"] in TIES else ""
-    return Query(asked["q"], asked["lang"], ties, margin, asked["model"], bool(asked["flips"]), vote), problem
+    return Query(asked["q"], asked["lang"], ties, margin, asked["model"], bool(asked["flips"]), listed, vote), problem
 
 
 def number(text: str, otherwise: int) -> int:

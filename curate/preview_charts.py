@@ -7,7 +7,7 @@ from typing import Any
 from curate.card import Lengths
 from curate.funnel import Funnel
 from curate.funnel import Stage as Step
-from pages.charts import Bar, Chart, Stage, bars, funnel, histogram
+from pages.charts import Chart, Stage, funnel, histogram
 from registry.specs import BuildDatasetSpec
 
 NEAR = 1.03
@@ -24,37 +24,38 @@ class ModelShare:
     chosen: float
 
 
-def funnel_of(found: Funnel) -> Chart:
-    return funnel_chart(found.stages, about=found.about)
+def funnel_of(found: Funnel, *, width: int = 410) -> Chart:
+    return funnel_chart(found.stages, about=found.about, width=width)
 
 
 def funnel_of_card(stages: Sequence[Mapping[str, Any]]) -> Chart:
-    return funnel_chart(
-        [Step(**{name: one[name] for name in Step.__dataclass_fields__ if name in one}) for one in stages]
-    )
+    known = Step.__dataclass_fields__
+    steps = [Step(**{name: value for name, value in one.items() if name in known}) for one in stages]
+    return funnel_chart(steps, width=620)
 
 
-def funnel_chart(steps: Sequence[Step], *, about: bool = False) -> Chart:
+def funnel_chart(steps: Sequence[Step], *, about: bool = False, width: int) -> Chart:
     """A bar a step. Where the unit changes, what is left is counted anew and the note says why."""
     if not steps:
         return funnel("Nothing was counted", "", [])
     last, first = steps[-1], steps[0]
-    word = "About " if about else ""
-    units = f" {last.unit}" if last.unit not in last.label else ""
-    title = f"{word}{last.count:,} {last.unit} come out of {first.count:,} {first.unit}"
-    stages = [Stage(label_of(one), one.count, note_of(one)) for one in steps]
+    title = f"{last.count:,} {last.unit} come out of {first.count:,} {first.unit}"
+    before = ["", *(one.unit for one in steps)]
+    stages = [
+        Stage(label_of(one, told=unit), one.count, one.why) for one, unit in zip(steps, before, strict=False)
+    ]  # fmt: skip
     return funnel(
-        title.capitalize() if word else title, "What is left after each step", stages, unit=units or "rows", width=480
-    )
+        f"About {title}" if about else title, "What is left after each step", stages,
+        unit="answers, items and rows", width=width,
+    )  # fmt: skip
 
 
-def label_of(step: Step) -> str:
-    words = step.label if step.unit in step.label else f"{step.unit} {step.label}"
+def label_of(step: Step, *, told: str) -> str:
+    """Names the unit where it is a new one."""
+    if step.key == "answers":
+        return "Answers of these kinds"
+    words = step.label if step.unit in (told, step.label.split(" ", 1)[0]) else f"{step.unit} {step.label}"
     return words[:1].upper() + words[1:]
-
-
-def note_of(step: Step) -> str:
-    return step.why
 
 
 def histogram_of(lengths: Lengths, recipe: BuildDatasetSpec | None = None) -> Chart:
@@ -92,14 +93,7 @@ def models_of(models: Mapping[str, Sequence[int]]) -> list[ModelShare]:
     return sorted(found, key=lambda one: -one.rows)[:MODELS]
 
 
-def strengths_of(strengths: Mapping[Any, int]) -> Chart | None:
-    """Rows by mean strength, rounded."""
+def strengths_of(strengths: Mapping[Any, int]) -> list[tuple[str, int]]:
+    """Rows by mean strength of the raters, rounded; empty where nobody said how strong."""
     counts = {int(key): n for key, n in strengths.items()}
-    total = sum(counts.values())
-    if not total:
-        return None
-    faint = (counts.get(0, 0) + counts.get(1, 0)) / total
-    return bars(
-        f"{faint:.0%} of the rows are a slight preference or less", "Rows by mean strength of the raters, rounded",
-        [Bar(words, counts.get(key, 0)) for key, words in STRENGTHS.items()], unit="rows",
-    )  # fmt: skip
+    return [(words, counts.get(key, 0)) for key, words in STRENGTHS.items()] if any(counts.values()) else []

@@ -10,9 +10,13 @@ from registry.specs import BuildDatasetSpec
 
 EMPTY = {
     "kinds": "all that such rows are made of", "languages": "all", "tags": "all", "annotators": "all", "rounds": "all",
-    "since": "the beginning", "until": "the end", "tokenizer": "the packaged model’s", "max_prompt_tokens": "any length",
-    "max_tokens": "any length",
+    "since": "the beginning", "until": "the end", "tokenizer": "the packaged model’s",
+    "max_prompt_tokens": "any length", "max_tokens": "any length",
 }  # fmt: skip
+
+
+SAID = ("name", "rows")
+"""Shown also where they are as usual."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ def settings(recipe: Mapping[str, Any]) -> list[Setting]:
     """In the order of the form, the options of the kind of rows among them."""
     usual = BuildDatasetSpec().model_dump(mode="json")
     return [
-        Setting(name.replace("_", " "), words(name, value), name in usual and value == usual[name])
+        Setting(name.replace("_", " "), words(name, value), name in usual and name not in SAID and value == usual[name])
         for name, value in flat(recipe).items()
     ]
 

@@ -1,7 +1,7 @@
 """Rows of a frozen dataset by text and figures, read from Parquet a batch at a time and never as a whole."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,15 @@ class Query:
     model: str = ""
     """Wrote one of the texts."""
     flips: bool = False
-    """Only rows that may be the wrong way round, see `likely_flips`."""
+    """Only rows that may be the wrong way round: those of `listed`, and see `likely_flips`."""
+    listed: frozenset[int] = frozenset()
+    """Places of the rows that the dataset's card lists as likely flips."""
     vote: int | None = None
     """Rows that this vote is in."""
 
     @property
     def is_empty(self) -> bool:
-        return self == Query()
+        return replace(self, listed=frozenset()) == Query()
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,10 @@ def matching(file: pq.ParquetFile, query: Query, *, start: int, end: int) -> Ite
             seen = begin
             for batch in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns):
                 if seen + batch.num_rows > start and seen < end:
-                    for place in np.flatnonzero(mask_of(batch, query)).tolist():
+                    listed = np.array(
+                        [place - seen for place in query.listed if seen <= place < seen + batch.num_rows], dtype=int
+                    )
+                    for place in np.flatnonzero(mask_of(batch, query, listed)).tolist():
                         if start <= seen + place < end:
                             yield seen + place
                 seen += batch.num_rows
@@ -146,7 +151,7 @@ def needed(query: Query, schema: pa.Schema) -> list[str]:
     for given, column in ((query.lang, "lang"), (query.ties, "tie"), (query.margin is not None, "margin"),
                           (query.model, "models"), (query.vote is not None, "feedback_ids")):  # fmt: skip
         names += [column] if given else []
-    names += ["chosen_score", "rejected_score", "disagreement", "agreement"] if query.flips else []
+    names += ["chosen_score", "rejected_score"] if query.flips else []
     kept = [name for name in dict.fromkeys(names) if name in schema.names]
     return kept or [schema.names[-1]]  # batches still have to say how many rows they have
 
@@ -159,8 +164,11 @@ def is_text(column: pa.Field) -> bool:
     return bool(pa.types.is_string(kind) or (pa.types.is_list(kind) and not pa.types.is_primitive(kind.value_type)))
 
 
-def mask_of(batch: pa.RecordBatch, query: Query) -> Any:
-    """Whether each row of the batch fits. (rows,) of bool. A filter by a column that is not there fits no row."""
+def mask_of(batch: pa.RecordBatch, query: Query, listed: Any) -> Any:
+    """Whether each row of the batch fits. (rows,) of bool. A filter by a column that is not there fits no row.
+
+    `listed` are the places in the batch of the likely flips that the card names.
+    """
     names = set(batch.schema.names)
     fits = np.ones(batch.num_rows, dtype=bool)
     if query.text:
@@ -180,7 +188,9 @@ def mask_of(batch: pa.RecordBatch, query: Query) -> Any:
     if query.vote is not None:
         fits &= holds_value(batch.column("feedback_ids"), query.vote) if "feedback_ids" in names else False
     if query.flips:
-        fits &= likely_flips(batch)
+        flips = likely_flips(batch)
+        flips[listed] = True
+        fits &= flips
     return fits
 
 

@@ -88,6 +88,7 @@ def places(dataset: Dataset, **query: Any) -> list[int]:
         ({"margin": 4.2}, [42, 43, 44]),
         ({"model": "tuned"}, [30]),
         ({"flips": True}, [30]),
+        ({"flips": True, "listed": frozenset({8, 30, 44, 99})}, [8, 30, 44]),
         ({"lang": "de", "margin": 3.5}, [36, 40, 44]),
         ({"vote": 12}, []),
         ({"text": "(beans"}, []),

@@ -68,8 +68,8 @@ def freeze_a_dataset(page: Page) -> None:
     page.get_by_label("Held out share").fill("0.4")
     page.get_by_label("Seed").fill("1")
     page.keyboard.press("Tab")
-    expect(page.locator("#preview")).to_contain_text("pairs come out")
-    page.get_by_role("button", name="Freeze this version").click()
+    expect(page.locator("#preview")).to_contain_text("come out of")
+    page.get_by_role("button", name="Freeze prefs-v1").click()
     succeeds(page, "data-1")
 
 
