@@ -64,13 +64,18 @@ class Decided:
     def where(self, chosen: NDArray[Any]) -> "Decided":
         return Decided(**{name: getattr(self, name)[chosen] for name in self.__dataclass_fields__})
 
-    def decision(self, at: int, votes: Answers) -> Decision:
-        begin, raters = int(self.start[at]), int(self.raters[at])
-        return Decision(
-            int(self.winner[at]), bool(self.tie[at]), float(self.strength[at]), float(self.agreement[at]), raters,
-            float(self.winner_first[at]), int(self.simulated[at]), tuple(votes.pk[begin : begin + raters].tolist()),
-            bool(self.adjudicated[at]),
-        )  # fmt: skip
+    def decisions(self, at: NDArray[np.int64], votes: Answers) -> list[Decision]:
+        """Those at these places; `votes` are the ones that were decided on."""
+        start, raters = self.start[at], self.raters[at]
+        inside = np.arange(int(raters.sum())) - np.repeat(np.cumsum(raters) - raters, raters)
+        pks = votes.pk[np.repeat(start, raters) + inside].tolist()
+        ends = np.cumsum(raters).tolist()
+        columns = (self.winner, self.tie, self.strength, self.agreement, self.raters, self.winner_first, self.simulated)
+        rows = zip(*(column[at].tolist() for column in columns), ends, self.adjudicated[at].tolist(), strict=True)
+        return [
+            Decision(winner, tie, strength, agreement, n, first, simulated, tuple(pks[end - n : end]), adjudicated)
+            for winner, tie, strength, agreement, n, first, simulated, end, adjudicated in rows
+        ]
 
 
 def decide(
@@ -82,8 +87,7 @@ def decide(
     `order` (votes,) and `names` tell tasks and raters apart without ids of this database, for Dawid-Skene and MACE:
     what they learn must not depend on ids.
     """
-    votes_of_task = np.unique(votes.task, return_index=True)
-    tasks, begin = votes_of_task
+    _, begin = np.unique(votes.task, return_index=True)
     if recipe.aggregate == "each":
         judged = np.isin(votes.task, verdicts.task) if recipe.adjudicated_first else np.zeros(len(votes), dtype=bool)
         # A verdict is one decision on the whole item, the votes elsewhere are one each.
@@ -188,7 +192,8 @@ def adjudicated(votes: Answers, found: Decided, verdicts: Verdicts, recipe: Buil
         found, winner=winner, tie=np.where(has, (said == 0) & ~bad, found.tie), winner_first=turned,
         strength=np.where(has, np.abs(np.where(bad, 0, said)).astype(float), found.strength),
         agreement=np.where(has, on_side / np.maximum(found.raters, 1), found.agreement),
-        adjudicated=found.adjudicated | has, reason=np.where(has, reason, found.reason), flip=np.where(has, 0.0, found.flip),
+        adjudicated=found.adjudicated | has, reason=np.where(has, reason, found.reason),
+        flip=np.where(has, 0.0, found.flip),
     )  # fmt: skip
 
 
@@ -206,7 +211,7 @@ def flips(votes: Answers, found: Decided, gold: dict[int, tuple[int, int]]) -> N
     side = np.sign(np.where(votes.preference == NO_SIDE, 0, votes.preference))
     for_first = total(side * np.log(accuracy / (1 - accuracy))[place], found.start)
     wrong = 1 / (1 + np.exp(np.where(found.winner == 0, for_first, -for_first)))
-    return np.round(np.where(found.tie, 0.5, wrong), 6)
+    return np.asarray(np.round(np.where(found.tie, 0.5, wrong), 6), dtype=np.float64)
 
 
 def total(of_vote: NDArray[Any], begin: NDArray[np.int64]) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """What a person should know before training on a dataset: balances, lengths, diversity, likely flips, warnings."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
 from typing import Any, Literal
@@ -70,9 +70,11 @@ def lengths_of(texts: Sequence[Sequence[str]], row_type: RowType, tokens: Tokens
     size = next(one for one in (8, 16, 32, 64, 128, 256, 512, 1024, 10**9) if one * BINS > longest)
     bins = min(-(-(longest + 1) // size), BINS)
     found = [np.bincount(np.minimum(column // size, bins - 1), minlength=bins).tolist() for column in table.T]
-    found += [[]] * (3 - len(found))
-    return Lengths(tokens.name, size, len(texts), of, *found[:3], row_type.texts[:width],
-                   int((table[:, 1] < NEARLY_EMPTY).sum()) if width > 1 else 0)  # fmt: skip
+    prompt, first, second = [*found, [], []][:3]
+    return Lengths(
+        tokens.name, size, len(texts), of, prompt, first, second, row_type.texts[:width],
+        int((table[:, 1] < NEARLY_EMPTY).sum()) if width > 1 else 0,
+    )  # fmt: skip
 
 
 @dataclass
@@ -154,7 +156,7 @@ class Diversity:
         self.distinct: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self.waiting: list[NDArray[np.int64]] = []
 
-    def add(self, prompts: Sequence[Sequence[int]]) -> None:
+    def add(self, prompts: Iterable[Sequence[int]]) -> None:
         for ids in prompts:
             cut = np.asarray(ids[:CUT], dtype=np.int64)
             self.prompts += 1
@@ -200,23 +202,24 @@ def notices(
     found = [*simulated(balance), *longer(balance), *sides(balance), *one_model(balance)]
     total = sum(splits.values())
     if total and total < FEW:
-        found.append(Notice("few", "warn", f"{total:,} rows are few",
-                            "Figures on the held-out part will have wide intervals. Collect more answers."))  # fmt: skip
+        text = "Figures on the held-out part will have wide intervals. Collect more answers."
+        found.append(Notice("few", "warn", f"{total:,} rows are few", text))
     if total and not splits.get("held_out"):
-        found.append(Notice("no_held_out", "warn", "Nothing is held out",
-                            "No figure on this data can tell whether a model learnt or remembered. Hold out a share of the prompts."))  # fmt: skip
+        text = "No figure on this data can tell whether a model learnt or remembered. Hold out a share of the prompts."
+        found.append(Notice("no_held_out", "warn", "Nothing is held out", text))
     if flips is not None and total and flips / total > 0.3:
-        found.append(Notice("flips", "warn", f"About {flips / total:.0%} of the rows may be the wrong way round",
-                            "Few raters, disagreement or weak accuracy on known answers. Ask another rater on the likeliest ones, or raise the minimum agreement."))  # fmt: skip
+        title = f"About {flips / total:.0%} of the rows may be the wrong way round"
+        text = "Few raters, disagreement, or weak accuracy on known answers. Ask another rater on the likeliest ones."
+        found.append(Notice("flips", "warn", title, text))
     if lengths and lengths.empty * 20 > lengths.drawn:
-        found.append(Notice("short", "warn", "Many answers are nearly empty",
-                            f"{lengths.empty:,} of {lengths.drawn:,} rows have an answer of fewer than {NEARLY_EMPTY} tokens."))  # fmt: skip
-    if duplicates and duplicates > 0.1 * (total + duplicates):
-        found.append(Notice("duplicates", "warn", f"{duplicates:,} rows were there already",
-                            "The same texts came more than once; the first is kept. Look at how the items were made."))  # fmt: skip
-    if total and splits.get("held_out") and splits.get("train"):
-        found.append(Notice("overlap", "ok", "No prompt is in both parts",
-                            f"{prompts:,} prompts in {clusters:,} groups; each group is on one side."))  # fmt: skip
+        text = f"{lengths.empty:,} of {lengths.drawn:,} rows have an answer of fewer than {NEARLY_EMPTY} tokens."
+        found.append(Notice("short", "warn", "Some answers are nearly empty", text))
+    if duplicates > 0.1 * (total + duplicates):
+        text = "The same texts came more than once; the first is kept. Look at how the items were made."
+        found.append(Notice("duplicates", "warn", f"{duplicates:,} rows were there already", text))
+    if splits.get("held_out") and splits.get("train"):
+        text = f"{prompts:,} prompts in {clusters:,} groups; each group is on one side."
+        found.append(Notice("overlap", "ok", "No prompt is in both parts", text))
     return sorted(found, key=lambda one: one.level != "warn")
 
 
@@ -236,7 +239,14 @@ def longer(balance: Balance) -> list[Notice]:
     if share >= 0.6:
         return [Notice("longer", "warn", f"{side} answers win {share:.0%} of the time",
                        "Length alone may be learnt. Look at a length-controlled win rate after training.")]  # fmt: skip
-    return [Notice("longer", "ok", "Lengths are balanced", f"The longer answer is the chosen one in {balance.longer:.1%} of the rows.")]
+    return [
+        Notice(
+            "longer",
+            "ok",
+            "Lengths are balanced",
+            f"The longer answer is the chosen one in {balance.longer:.1%} of the rows.",
+        )
+    ]
 
 
 def sides(balance: Balance) -> list[Notice]:

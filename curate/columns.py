@@ -32,7 +32,7 @@ def read(sql: str, columns: list[Column], **values: Any) -> dict[str, NDArray[An
     connection.ensure_connection()
     # Django's cursor asks for text; in binary nothing is written out and read in again.
     with psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(f"SELECT count(*), {sums} FROM ({sql}) AS found ({names})", values, binary=True)  # type: ignore[call-overload]
+        cursor.execute(f"SELECT count(*), {sums} FROM ({sql}) AS found ({names})", values, binary=True)
         row = cursor.fetchone()
     assert row is not None
     count, *found = row

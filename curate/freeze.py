@@ -1,12 +1,13 @@
 """Write the rows of a recipe: a Parquet file a split, a hash over what they say, a card. Constant memory for texts."""
 
+import gc
 import hashlib
 import json
 import pickle
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,9 @@ class Frozen:
 def freeze(plan: Plan, folder: Path, *, heard: Heard) -> Frozen:
     """All rows of the plan into `folder`. The caller's transaction is the snapshot that is read."""
     stream, writing = Stream(plan), Writing(plan)
-    windows = stream.rows(items(plan), range(len(plan)))
+    windows = stream.rows(items(plan), np.arange(len(plan)))
     with ExitStack() as stack:
+        stack.enter_context(rare_collection())
         files = stack.enter_context(Files(folder, plan.builder.row, plan.builder.slug))
         made: Iterator[list[Made]] = windows
         if plan.builder.finish:
@@ -64,6 +66,17 @@ def freeze(plan: Plan, folder: Path, *, heard: Heard) -> Frozen:
             heard(stream.counts.items, writing.tally.balance.rows)
     finish_funnel(plan, plan.funnel, stream.counts, written=writing.tally.balance.rows if plan.builder.finish else None)
     return writing.done(files, stream.counts)
+
+
+@contextmanager
+def rare_collection() -> Iterator[None]:
+    """Rows hold no cycles; looking for some after each 700 small objects is a third of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class Writing:
@@ -111,7 +124,11 @@ class Writing:
 
     def done(self, files: "Files", counts: Counts) -> Frozen:
         plan, balance = self.plan, self.tally.done()
-        lengths = lengths_of(self.drawn.things(), plan.builder.row, self.tokens, of=balance.rows) if self.tokens else Lengths()
+        lengths = (
+            lengths_of(self.drawn.things(), plan.builder.row, self.tokens, of=balance.rows)
+            if self.tokens
+            else Lengths()
+        )
         digests = np.frombuffer(bytes(self.digests), dtype="S32")
         content = hashlib.sha256(np.sort(digests).tobytes()).hexdigest()
         feedback, at = np.unique(np.frombuffer(self.feedback, dtype=np.int64), return_index=True)
@@ -250,4 +267,3 @@ class Spool:
                 yield window
                 window = []
         yield window
-

@@ -12,7 +12,7 @@ from annotate.models import Rubric
 from curate.builders.base import Candidate, Decision, Item, Said, Tools
 from curate.plan import Plan
 from curate.source import ORIGINS
-from curate.tokens import NoTokenizer, Tokens, tokens_of
+from curate.tokens import Tokens, tokens_of
 
 WINDOW = 2_000
 
@@ -94,15 +94,15 @@ class Window:
         tasks = {} if scored else self.of_tasks()
         shown = self.candidates(prompts)
         found = []
-        for place, task in zip(self.places.tolist(), self.tasks.tolist(), strict=True):
-            pk = int(plan.prompts.pk[plan.prompt[place]])
+        pks = plan.prompts.pk[plan.prompt[self.places]].tolist()
+        for pk, task, decisions in zip(pks, self.tasks.tolist(), self.decisions(), strict=True):
             key, lang, messages, tags = prompts[pk]
             criterion, two_prompts, stepped = tasks.get(task, ("", False, False))
             found.append(
                 Item(
                     0 if scored else task, key, lang, messages, shown.get(task, []),
                     Later(lambda task=task: self.answers().get(task, [])), criterion, two_prompts, tags,  # type: ignore[misc]
-                    self.decisions(task), Later(lambda task=task: self.steps().get(task, [])) if stepped else (),  # type: ignore[misc]
+                    decisions, Later(lambda task=task: self.steps().get(task, [])) if stepped else (),  # type: ignore[misc]
                 )
             )  # fmt: skip
         return found
@@ -170,12 +170,16 @@ class Window:
         )
         return {pk: json.loads(vector) for pk, vector in rows}
 
-    def decisions(self, task: int) -> Sequence[Decision]:
+    def decisions(self) -> list[list[Decision]]:
+        """Of each item, in the window's order."""
         decided, votes = self.plan.decided, self.plan.votes
         if decided is None or votes is None:
-            return ()
-        first, last = np.searchsorted(decided.task, (task, task + 1))
-        return [decided.decision(at, votes) for at in range(int(first), int(last))]
+            return [[] for _ in range(self.tasks.size)]
+        first = np.searchsorted(decided.task, self.tasks)
+        many = np.searchsorted(decided.task, self.tasks, side="right") - first
+        made = decided.decisions(np.repeat(first, many) + ranges(many), votes)
+        ends = np.cumsum(many).tolist()
+        return [made[end - size : end] for end, size in zip(ends, many.tolist(), strict=True)]
 
     def answers(self) -> dict[int, list[Said]]:
         if self.said is None:
@@ -199,6 +203,11 @@ class Window:
                        "WHERE t.id = ANY(%s)", self.tasks.tolist())  # fmt: skip
             self.protocol = {task: parsed(steps) for task, steps in rows}
         return self.protocol
+
+
+def ranges(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0, 1, .., up to each size, one after the other: 2, 3 -> 0, 1, 0, 1, 2."""
+    return np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
 
 
 def ask(sql: str, *values: Any) -> list[tuple[Any, ...]]:

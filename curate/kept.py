@@ -36,7 +36,8 @@ class Kept(Facts):
             found = self.known.get(key)
             if found and found[0] == self.stamp and now - found[1] < KEPT_FOR:
                 self.known.move_to_end(key)
-                return found[2]  # type: ignore[no-any-return]
+                value: T = found[2]
+                return value
         fresh = compute()
         with self.lock:
             self.known[key] = (self.stamp, now, fresh)
@@ -59,7 +60,12 @@ class Kept(Facts):
 
     def groups(self, prompts: facts.Prompts, **how: Any) -> NDArray[np.int64]:
         together = how.get("together")
-        by = (hash(prompts.pk.tobytes()), how["by"], how["threshold"], None if together is None else hash(together.tobytes()))
+        by = (
+            hash(prompts.pk.tobytes()),
+            how["by"],
+            how["threshold"],
+            None if together is None else hash(together.tobytes()),
+        )
         return self.keep("groups", by, lambda: super(Kept, self).groups(prompts, **how))
 
 

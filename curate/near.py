@@ -63,7 +63,8 @@ def components(sets: Sequence[set[int]], threshold: float) -> NDArray[np.int64]:
     prefix = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
     heads = np.flatnonzero((place < prefix[owner]) & shared)
     heads = heads[np.argsort(element[heads], kind="stable")]
-    for one, other in candidates(element[heads], owner[heads], place[heads], sizes=sizes, threshold=threshold):
+    found = candidates(element[heads], owner[heads], place[heads], sizes=sizes, threshold=threshold, forest=forest)
+    for one, other in found:
         apart = forest.roots()[one] != forest.roots()[other]
         one, other = one[apart], other[apart]
         common = intersections(one, other, sizes=sizes, start=start, element=element, keys=keys, width=times.size)
@@ -74,16 +75,24 @@ def components(sets: Sequence[set[int]], threshold: float) -> NDArray[np.int64]:
 
 def candidates(
     element: NDArray[np.int64], owner: NDArray[np.int64], place: NDArray[np.int64], *, sizes: NDArray[np.int64],
-    threshold: float,
+    threshold: float, forest: "Forest",
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:  # fmt: skip
     """Pairs of sets that share an element, given the elements in order, whose they are and at which place in theirs.
 
     Where an element is the first that two sets share, they share no more than it and what follows it in the shorter
-    rest; a pair that needs more is no candidate (the positional filter of Xiao et al. 2008).
+    rest; a pair that needs more is no candidate (the positional filter of Xiao et al. 2008). Elements whose sets hang
+    together in `forest` by now have nothing more to tell.
     """
     at = np.arange(element.size)
     rest = sizes[owner] - place
+    _, group = np.unique(element, return_inverse=True)
     for distance in range(1, element.size):
+        if distance & (distance - 1) == 0 and distance > 1:
+            root = forest.roots()[owner]
+            highest = np.zeros(int(group.max()) + 1, dtype=np.int64)
+            np.maximum.at(highest, group, root)
+            split = np.bincount(group, weights=root != highest[group]) > 0
+            at = at[split[group[at]]]
         at = at[at + distance < element.size]
         at = at[element[at] == element[at + distance]]
         if not at.size:

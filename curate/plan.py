@@ -248,7 +248,8 @@ def of_scores(known: Facts, recipe: BuildDatasetSpec, builder: Builder, options:
     pks = np.unique(prompt)
     funnel.turn("items", "prompts that they answer", pks.size, unit="items", why="several responses answer one prompt")
     prompts = known.prompts(pks)
-    nothing = Answers(*(np.zeros(0, dtype=np.int64) for _ in range(12)))
+    empty = np.zeros(0, dtype=np.int64)
+    nothing = Answers(**dict.fromkeys(Answers.__dataclass_fields__, empty))  # type: ignore[arg-type]
     found = Plan(project, recipe, builder, options, funnel, prompts, *grouped(known, recipe, prompts),
                  pks, prompts.at(pks), nothing)  # fmt: skip
     found.scorer = scorer

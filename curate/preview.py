@@ -5,7 +5,7 @@ other kinds are built: all of them up to EXACT items, and beyond that of items d
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,9 @@ def of_numbers(made: Plan, *, rows: int, seed: int) -> Preview:
     times = np.where(decided.tie, halves, 1)
     at = np.repeat(np.arange(len(decided)), times)
     turned = np.concatenate([[False], at[1:] == at[:-1]]) if at.size else np.zeros(0, dtype=bool)
-    chosen, rejected = (np.where(turned, b, a) for a, b in ((made.chosen[at], made.rejected[at]), (made.rejected[at], made.chosen[at])))
+    chosen, rejected = (
+        np.where(turned, b, a) for a, b in ((made.chosen[at], made.rejected[at]), (made.rejected[at], made.chosen[at]))
+    )
     counts = Counts(items=len(made), built=int(at.size))
     new = np.ones(at.size, dtype=bool)
     if made.recipe.deduplicate == "exact" and at.size:
@@ -159,7 +161,7 @@ def built(made: Plan, places: NDArray[np.int64]) -> list[Made]:
     windows = items(made, places)
     start, found = 0, []
     for window in windows:
-        found += stream.build(window, places[start : start + len(window)].tolist())
+        found += stream.build(window, places[start : start + len(window)])
         start += len(window)
     return found
 
@@ -185,7 +187,7 @@ def of_rows(made: Plan, *, rows: int, seed: int) -> Preview:
         places = np.flatnonzero(np.isin(cluster, some))
         scale = len(made) / places.size
     stream = Stream(made)
-    everything = [one for window in stream.rows(items(made, places), places.tolist()) for one in window]
+    everything = [one for window in stream.rows(items(made, places), places) for one in window]
     written = None
     if made.builder.finish:
         by_row = {id(one.row): one for one in everything}
@@ -193,7 +195,9 @@ def of_rows(made: Plan, *, rows: int, seed: int) -> Preview:
         everything = [by_row[id(row)] for row in kept if id(row) in by_row]
         written = len(everything)
     made.funnel.about = scale != 1.0
-    finish_funnel(made, made.funnel, scaled(stream.counts, scale), written=None if written is None else round(written * scale))
+    finish_funnel(
+        made, made.funnel, scaled(stream.counts, scale), written=None if written is None else round(written * scale)
+    )
     tally = Tally()
     for one in everything:
         tally.add(one.row)
@@ -213,10 +217,9 @@ def of_rows(made: Plan, *, rows: int, seed: int) -> Preview:
 def scaled(counts: Counts, by: float) -> Counts:
     if by == 1.0:
         return counts
-    return Counts(
-        round(counts.items * by), Counter({key: round(n * by) for key, n in counts.dropped.items()}),
-        *(round(n * by) for n in (counts.silent, counts.built, counts.long_prompt, counts.long_row, counts.exact, counts.near)),
-    )  # fmt: skip
+    numbers = ("items", "silent", "built", "long_prompt", "long_row", "exact", "near")
+    dropped = Counter({key: round(n * by) for key, n in counts.dropped.items()})
+    return replace(counts, dropped=dropped, **{name: round(getattr(counts, name) * by) for name in numbers})
 
 
 def assembled(

@@ -6,7 +6,13 @@ import yaml
 
 from curate.plan import Plan
 
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
+SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+)
 
 
 def readme(plan: Plan, *, name: str, rows: dict[str, int], card: dict[str, Any], content_hash: str) -> str:
@@ -40,11 +46,15 @@ def readme(plan: Plan, *, name: str, rows: dict[str, int], card: dict[str, Any],
 
 
 def facts(card: dict[str, Any]) -> list[str]:
-    found = [f"- {card['prompts']:,} prompts in {card['clusters']:,} groups, {card['feedback']:,} answers by {card['raters']:,} raters."]
+    found = [
+        f"- {card['prompts']:,} prompts in {card['clusters']:,} groups, {card['feedback']:,} answers by {card['raters']:,} raters."
+    ]
     if card["simulated_answers"]:
         found.append(f"- {card['simulated_answers']:,} of the answers are simulated annotators'.")
     if (diversity := card["diversity"])["value"] is not None:
-        found.append(f"- Prompt diversity {diversity['value']:.2f} (sqrt(prompts) x distinct bigrams / bigrams, tokens of {diversity['tokenizer']}).")
+        found.append(
+            f"- Prompt diversity {diversity['value']:.2f} (sqrt(prompts) x distinct bigrams / bigrams, tokens of {diversity['tokenizer']})."
+        )
     if card["likely_flips"]:
         found.append(f"- About {card['likely_flips']['expected']:,.0f} rows may be the wrong way round.")
     return found

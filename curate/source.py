@@ -6,7 +6,7 @@ the funnel is counted, and a preview that follows a recipe as it changes need no
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -239,7 +239,7 @@ def between(at: NDArray[np.int64], since: date | None, until: date | None) -> ND
 
 
 def midnight(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=timezone.utc).timestamp())
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
 
 
 def days(recipe: BuildDatasetSpec) -> str:

@@ -5,7 +5,8 @@ comes later moves others only where it joins their group.
 """
 
 import hashlib
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +40,9 @@ def groups(
     return forest.roots()
 
 
-def join_equal(forest: Forest, names: tuple[str, ...] | tuple[bytes, ...]) -> None:
+def join_equal(forest: Forest, names: Iterable[Any]) -> None:
     """One group for each name; an empty name is nobody's."""
-    first: dict[str | bytes, int] = {}
+    first: dict[Any, int] = {}
     pairs = [(i, first.setdefault(name, i)) for i, name in enumerate(names) if name]
     other = [(i, j) for i, j in pairs if i != j]
     if other:

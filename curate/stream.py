@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from curate import dedupe
 from curate.builders.base import Item
 from curate.funnel import Funnel
@@ -59,7 +62,7 @@ class Stream:
     def drop(self, reason: str) -> None:
         self.counts.dropped[reason] += 1
 
-    def rows(self, windows: Iterable[list[Item]], places: Sequence[int]) -> Iterator[list[Made]]:
+    def rows(self, windows: Iterable[list[Item]], places: NDArray[np.int64]) -> Iterator[list[Made]]:
         """A list a window. `places` are the items' in the plan."""
         start = 0
         for window in windows:
@@ -67,32 +70,37 @@ class Stream:
             start += len(window)
             yield [one for one in self.short(made) if self.is_new(one)]
 
-    def build(self, window: list[Item], places: Sequence[int]) -> list[Made]:
-        plan, made = self.plan, []
-        prompt_of, group, held_out = plan.prompt, plan.cluster, plan.held_out
-        for item, place in zip(window, places, strict=True):
-            self.counts.items += 1
-            before, dropped = len(made), self.counts.dropped.total()
-            prompt = int(prompt_of[place])
-            split, cluster = "held_out" if held_out[prompt] else "train", int(group[prompt])
-            flip = self.flip(item)
+    def build(self, window: list[Item], places: NDArray[np.int64]) -> list[Made]:
+        plan, dropped = self.plan, self.counts.dropped
+        made: list[Made] = []
+        prompts = plan.prompt[places]
+        first, flips = self.flips(places)
+        known = zip(
+            window,
+            prompts.tolist(),
+            plan.cluster[prompts].tolist(),
+            plan.held_out[prompts].tolist(),
+            first,
+            strict=True,
+        )
+        for item, prompt, cluster, held, at in known:
+            before, gone = len(made), sum(dropped.values())
+            wrong = {one.feedback_ids[:1]: float(flips[at + i]) for i, one in enumerate(item.decisions)}
             for row in plan.builder.rows(item, self.tools):
-                row.split = split
-                made.append(
-                    Made(row, item.task_id, cluster, prompt, flip.get(row.feedback_ids[:1], 0.0) if flip else 0.0)
-                )
-            if len(made) == before and self.counts.dropped.total() == dropped:
+                row.split = "held_out" if held else "train"
+                made.append(Made(row, item.task_id, cluster, prompt, wrong.get(row.feedback_ids[:1], 0.0)))
+            if len(made) == before and sum(dropped.values()) == gone:
                 self.counts.silent += 1
+        self.counts.items += len(window)
         self.counts.built += len(made)
         return made
 
-    def flip(self, item: Item) -> dict[tuple[int, ...], float]:
-        """How likely each decision is wrong, by its first answer."""
+    def flips(self, places: NDArray[np.int64]) -> tuple[list[int], NDArray[np.float64]]:
+        """(place of each item's first decision, how likely each decision is wrong)."""
         decided = self.plan.decided
-        if decided is None or not item.decisions:
-            return {}
-        first = int(decided.task.searchsorted(item.task_id))
-        return {one.feedback_ids[:1]: float(decided.flip[first + i]) for i, one in enumerate(item.decisions)}
+        if decided is None:
+            return [0] * places.size, np.zeros(0)
+        return np.searchsorted(decided.task, self.plan.task[places]).tolist(), decided.flip
 
     def short(self, made: list[Made]) -> list[Made]:
         """Without rows over the recipe's limits. Only what may be over one is counted in tokens."""

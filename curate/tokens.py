@@ -1,9 +1,9 @@
-"""Lengths in tokens, without torch: the tokenizer of a policy, or of the packaged model, by the `tokenizers` library."""
+"""Lengths in tokens, without torch: the tokenizer of a policy or the packaged model, by the `tokenizers` library."""
 
 import functools
 import importlib.util
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +14,8 @@ from accounts.models import Project
 from registry.models import ModelVersion
 
 PACKAGED = "SmolLM2-135M-Instruct"
+BATCH = 250
+"""Texts at once: what the library returns of each token takes more memory than its text."""
 CONTROL = 3
 """Type of a token that stands for no text, in GGUF."""
 SIZES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -37,11 +39,13 @@ class Tokens:
         found: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return found
 
-    def many(self, texts: Sequence[str]) -> list[list[int]]:
-        return [one.ids for one in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+    def many(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        for first in range(0, len(texts), BATCH):
+            part = list(texts[first : first + BATCH])
+            yield from (one.ids for one in self.tokenizer.encode_batch_fast(part, add_special_tokens=False))
 
     def counts(self, texts: Sequence[str]) -> list[int]:
-        return [len(one) for one in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+        return [len(one) for one in self.many(texts)]
 
 
 def tokens_of(project: Project, name: str = "") -> Tokens:

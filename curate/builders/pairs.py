@@ -1,4 +1,4 @@
-"""pairs: the response that raters prefer over the other one, the form of reward models and DPO (Rafailov et al. 2023)."""
+"""pairs: the response that raters prefer over the other one, the form of reward models and DPO."""
 
 from collections.abc import Iterator
 

@@ -4,8 +4,8 @@ import statistics
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 
@@ -89,4 +89,7 @@ def peak_memory() -> Iterator[list[float]]:
 
 
 BENCHMARKS = {"freeze_pairs_per_s": freeze_pairs_per_s, "preview_ms": preview_ms}
-YIELDS = {"freeze_pairs_per_s": ("freeze_pairs_per_s", "freeze_peak_mb"), "preview_ms": ("preview_ms", "preview_cold_ms")}
+YIELDS = {
+    "freeze_pairs_per_s": ("freeze_pairs_per_s", "freeze_peak_mb"),
+    "preview_ms": ("preview_ms", "preview_cold_ms"),
+}

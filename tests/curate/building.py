@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from accounts.models import Project
 from curate.freeze import Frozen, freeze
 from curate.funnel import Funnel
@@ -17,7 +19,7 @@ from tests.factories import make_raters, make_task, make_vote
 def build(project: Project, **recipe: Any) -> tuple[list[Row], Funnel]:
     made = plan(project, BuildDatasetSpec(**recipe))
     stream = Stream(made)
-    rows = [one.row for window in stream.rows(items(made), range(len(made))) for one in window]
+    rows = [one.row for window in stream.rows(items(made), np.arange(len(made))) for one in window]
     finish_funnel(made, made.funnel, stream.counts)
     return rows, made.funnel
 

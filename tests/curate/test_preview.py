@@ -46,7 +46,10 @@ def test_a_preview_counts_what_a_freeze_gives(project: Project, tmp_path: Path, 
 def test_other_rows_are_drawn_by_another_seed(project: Project) -> None:
     for number in range(30):
         voted(project, f"p-{number:02}", 2)
-    drawn = [tuple(row.prompt_key for row in preview(project, BuildDatasetSpec(), rows=5, seed=seed).rows) for seed in (0, 0, 1)]
+    drawn = [
+        tuple(row.prompt_key for row in preview(project, BuildDatasetSpec(), rows=5, seed=seed).rows)
+        for seed in (0, 0, 1)
+    ]
     assert drawn[0] == drawn[1] != drawn[2]
     assert len(drawn[0]) == 5
 

@@ -61,9 +61,10 @@ def written(context: JobContext, spec: BuildDatasetSpec) -> tuple[Plan, Frozen]:
 
 def store_lineage(dataset: Dataset, frozen: Frozen) -> None:
     """By COPY: a row an answer, of which there may be millions."""
-    with connection.cursor() as cursor, cursor.copy(
-        f"COPY {DatasetFeedback._meta.db_table} (dataset_id, feedback_id, split) FROM STDIN"
-    ) as copy:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {DatasetFeedback._meta.db_table} (dataset_id, feedback_id, split) FROM STDIN") as copy,
+    ):
         for first in range(0, frozen.feedback.size, CHUNK):
             part = slice(first, first + CHUNK)
             copy.write(
@@ -82,5 +83,9 @@ def next_version(context: JobContext, spec: BuildDatasetSpec) -> int:
 
 
 def no_rows(made: Plan, frozen: Frozen) -> str:
-    what = f"no row to train on: all {frozen.rows['held_out']:,} are held out" if frozen.rows["held_out"] else "no row to train on"
+    what = (
+        f"no row to train on: all {frozen.rows['held_out']:,} are held out"
+        if frozen.rows["held_out"]
+        else "no row to train on"
+    )
     return f"The recipe leaves {what}. {made.funnel.sentence()}. Collect more answers, or loosen the recipe."
