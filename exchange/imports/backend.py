@@ -34,8 +34,8 @@ TABLES: dict[str, tuple[str, str]] = {
     ),
     "feedback": (
         "annotate_feedback",
-        'id, assignment_id, project_id, task_id, annotator_id, kind, step, origin, value, "order", preference, "right", '
-        "comment, active_ms, idempotency_key, supersedes_id, created_at, withdrawn_at",
+        'id, assignment_id, project_id, task_id, annotator_id, kind, step, origin, value, "order", preference, '
+        '"right", comment, active_ms, idempotency_key, supersedes_id, created_at, withdrawn_at',
     ),
 }
 """In the order in which they refer to each other."""

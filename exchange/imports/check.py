@@ -77,14 +77,15 @@ def notes_of(counts: Counts, builder: Builder, as_tasks: bool) -> list[str]:
     found = []
     if counts.without_text and not builder.has_texts:
         found.append(
-            f"The file has no texts: {counts.without_text:,} answers come in empty, known by their model alone. Votes on "
-            "them count, and nobody is given them to judge."
+            f"The file has no texts: {counts.without_text:,} answers come in empty, known by their model alone. "
+            "Votes on them count, and nobody is given them to judge."
         )
     elif counts.without_text:
         found.append(f"{counts.without_text:,} answers are empty, and were judged as they are.")
     if counts.models_new:
         found.append(
-            f"{counts.models_new:,} models have no weights here: they are on the leaderboard, and cannot be trained or sampled."
+            f"{counts.models_new:,} models have no weights here: they are on the leaderboard, and cannot be trained "
+            "or sampled."
         )
     if counts.votes_known:
         found.append(f"{counts.votes_known:,} votes are here already, from the same raters. They stay as they are.")

@@ -1,7 +1,7 @@
 """What records become: which prompts, answers, items and votes are new, and which are here already.
 
 The same for a check and for an import, so that a check counts exactly what an import writes. Prompts join by key where
-the file has keys, else by identical turns; answers of a prompt by model and text; items by their answers, in either order.
+the file has keys, else by identical turns; answers of a prompt by model and text; items by their answers in any order.
 """
 
 import json
@@ -124,7 +124,8 @@ class Plan:
 
     def load_items(self, ids: Sequence[int], by_id: dict[int, int], place: dict[int, int]) -> None:
         rows = self.backend.query(
-            "SELECT t.id, t.prompt_id, t.protocol_id, t.kind, t.criterion, array_agg(r.response_id ORDER BY r.position), "
+            "SELECT t.id, t.prompt_id, t.protocol_id, t.kind, t.criterion, "
+            "array_agg(r.response_id ORDER BY r.position), "
             "EXISTS (SELECT 1 FROM annotate_assignment a JOIN accounts_user u ON u.id = a.annotator_id "
             "WHERE a.task_id = t.id AND u.is_external) "
             "FROM annotate_task t JOIN annotate_taskresponse r ON r.task_id = t.id "
@@ -222,11 +223,8 @@ class Plan:
         if record.messages[-1]["content"].startswith(f"[{key}: "):
             return
         if ordinal < self.here:
-            there = Prompt.objects.values_list("messages", flat=True) if not self.backend.writes else None
-            found = (
-                there.get(pk=self.prompt_ids[ordinal]) if there is not None
-                else self.backend.query("SELECT messages FROM annotate_prompt WHERE id = %s", [self.prompt_ids[ordinal]])[0][0]
-            )  # fmt: skip
+            pk = self.prompt_ids[ordinal]
+            found = self.backend.query("SELECT messages FROM annotate_prompt WHERE id = %s", [pk])[0][0]
             found = json.loads(found) if isinstance(found, str | bytes) else found
             if hash_of(found) == number or str(found[-1]["content"]).startswith(f"[{key}: "):
                 return
@@ -262,7 +260,8 @@ class Plan:
             turns = escaped(orjson.dumps(messages).decode())
             tags = escaped(orjson.dumps(list(record.tags)).decode()) if record.tags else "[]"
             self.rows["prompt"].append(
-                f"{pk}\t{self.project.pk}\t{escaped(key)}\t{turns}\t{escaped(record.lang)}\t{tags}\t{NULL}\tgiven\t{self.now}\n"
+                f"{pk}\t{self.project.pk}\t{escaped(key)}\t{turns}\t{escaped(record.lang)}\t{tags}\t{NULL}\tgiven\t"
+                f"{self.now}\n"
             )
         return ordinal
 
@@ -360,7 +359,8 @@ class Plan:
         for vote in record.votes:
             if vote.rater and not vote.repeats and self.voted.find(hash((item, vote.rater))) != EMPTY:
                 raise LineError(
-                    f"{vote.rater[:60]} answered about this item on an earlier line. A rater answers once: leave one out.",
+                    f"{vote.rater[:60]} answered about this item on an earlier line. A rater answers once: "
+                    "leave one out.",
                     "rater",
                 )
         if self.item_votes[item] + len(record.votes) > MOST_VOTES:

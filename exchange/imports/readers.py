@@ -106,7 +106,7 @@ def not_json(raw: bytes, number: int, error: orjson.JSONDecodeError, *, whole: b
         why = "it is nested more than 1,000 deep"
     elif not whole and not raw.rstrip().endswith(b"}"):
         return Problem(
-            number, "The last line is torn: the file ends in the middle of it. Was it cut off on its way? Send it again.",
+            number, "The last line is torn: the file ends in the middle of it. Was it cut off? Send it again.",
             excerpt(raw, max(len(raw) - EXCERPT // 2, 0)),
         )  # fmt: skip
     elif b"NaN" in raw[error.pos : error.pos + 4] or b"Infinity" in raw[error.pos : error.pos + 10]:

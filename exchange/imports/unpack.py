@@ -21,7 +21,7 @@ PIECE = 1 << 20
 MOST = int(os.environ.get("PALATE_IMPORT_MOST_BYTES", 64 * 2**30))
 """Bytes that a file may have, unpacked."""
 RATIO = 200
-"""Times that it may be larger than it is packed; text packs to a tenth, the same line again and again to a hundredth."""
+"""Times that it may be larger than it is packed; text packs to a tenth, one line again and again to a hundredth."""
 FREE = 32 * 2**20
 """Bytes up to which the ratio is not looked at."""
 PACKED = (b"PK\x03\x04", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00", b"7z\xbc\xaf", b"Rar!")
@@ -94,11 +94,12 @@ def opened(path: Path, filename: str = "") -> Iterator[Stream]:
         file.seek(0)
         stream = Stream(file, file, size, name)
         if head.startswith(b"\x1f\x8b"):
-            stream.raw, stream.is_packed, stream.name = gzip.open(file), True, without(name, ".gz")
+            unpacked: Any = gzip.GzipFile(fileobj=file)
+            stream.raw, stream.is_packed, stream.name = unpacked, True, without(name, ".gz")
         elif head.startswith(b"\x28\xb5\x2f\xfd"):
             reader: Any = zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(file, read_across_frames=True)
             stream.raw, stream.is_packed, stream.name = reader, True, without(name, ".zst", ".zstd")
-        elif head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+        elif head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             archive = open_zip(file, name)
             member = only_member(archive, name)
             stream.raw, stream.is_packed, stream.name = archive.open(member), True, PurePosixPath(member.filename).name

@@ -74,7 +74,7 @@ def write(
     except Gone as error:
         kept.drop()
         raise ValueError(
-            f"Something that the file refers to was deleted meanwhile ({error}), so nothing was imported. Import it again."
+            f"What the file refers to was deleted meanwhile ({error}), so nothing was imported. Import it again."
         ) from error
     except BaseException:
         kept.drop()

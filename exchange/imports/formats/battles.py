@@ -50,7 +50,7 @@ LLMFAO = Format(
     }),
 )  # fmt: skip
 PRD = Format(
-    slug="prd", title="PRD votes", summary="several votes a question and pair of models, without texts and names of raters",
+    slug="prd", title="PRD votes", summary="several votes a question and pair of models, without texts and names",
     shapes=ANY, needs=("question_id", "left", "right", "winner"),
     fits=lambda rows: 0.9 * share(rows, lambda row: set(row) == {"question_id", "left", "right", "winner"}),
     columns=read({
@@ -66,7 +66,7 @@ LFQA = Format(
     }),
 )  # fmt: skip
 TULU = Format(
-    slug="tulu-human-eval", title="Tülu human evaluation", summary="five steps of preference, and whether each is acceptable",
+    slug="tulu-human-eval", title="Tülu human evaluation", summary="five steps of preference, and what is acceptable",
     shapes=ANY, needs=("prompt", "model_a", "completion_a", "completion_b", "preference", "evaluator"),
     columns=read({
         "prompt": "prompt", "model_a": "model:a", "model_b": "model:b", "completion_a": "response:a",

@@ -1,7 +1,7 @@
 """HH-RLHF: {chosen, rejected}, whole transcripts that differ in the last answer (Bai et al. 2022, arXiv 2204.05862).
 
-Beside it the HHH alignment test (Askell et al. 2021, arXiv 2112.00861) as Prometheus-Eval writes it: one text a side that
-holds instruction, response and rubric under headings.
+Beside it the HHH alignment test (Askell et al. 2021, arXiv 2112.00861) as Prometheus-Eval writes it: one text a side
+that holds instruction, response and rubric under headings.
 """
 
 import re
@@ -41,12 +41,13 @@ def sections(text: object) -> dict[str, str]:
 def unfold(row: Row) -> list[Row]:
     chosen, rejected = sections(row.get("chosen_instruction")), sections(row.get("rejected_instruction"))
     return [{
-        "source": row.get("source"), "prompt": chosen[ASKED], "chosen": chosen[ANSWERED], "rejected": rejected[ANSWERED],
+        "source": row.get("source"), "prompt": chosen[ASKED], "chosen": chosen[ANSWERED],
+            "rejected": rejected[ANSWERED],
     }]  # fmt: skip
 
 
 HHH = Format(
-    slug="hhh-alignment", title="HHH alignment test", summary="pairs for helpful, honest, harmless and other, as judge prompts",
+    slug="hhh-alignment", title="HHH alignment test", summary="helpful, honest, harmless and other, as judge prompts",
     shapes=OBJECTS, needs=("chosen_instruction", "rejected_instruction"), unfold=unfold,
     columns=read({"source": "tags", "prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}),
 )  # fmt: skip

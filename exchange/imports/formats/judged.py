@@ -13,7 +13,7 @@ def models_of_pair(row: Row) -> list[Row]:
 
 
 PANDALM = Format(
-    slug="pandalm", title="PandaLM test set", summary="two responses and three annotators: 0 tie, 1 the first, 2 the second",
+    slug="pandalm", title="PandaLM test set", summary="two responses, three annotators: 0 tie, 1 first, 2 second",
     shapes=ANY, needs=("instruction", "response1", "response2", "annotator1", "annotator2", "annotator3"),
     unfold=models_of_pair,
     columns=read({
@@ -45,7 +45,7 @@ BIAS_BENCH = Format(
     }),
 )  # fmt: skip
 DOVE = Format(
-    slug="dove", title="DOVE", summary="joint preferences between two prompts, each with its response (arXiv 2404.00530)",
+    slug="dove", title="DOVE", summary="joint preferences of two prompts, each with its response (arXiv 2404.00530)",
     shapes=ANY, needs=("i_chosen", "r_chosen", "i_reject", "r_reject"),
     columns=read({
         "i_chosen": "prompt_of:a", "r_chosen": "chosen", "i_reject": "prompt_of:b", "r_reject": "rejected",

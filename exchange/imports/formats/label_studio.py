@@ -1,5 +1,6 @@
 """Label Studio: JSON (tasks with annotations), JSON_MIN and CSV (a row an annotation, named by its controls)."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -73,10 +74,8 @@ def unfold_row(row: Row) -> list[Row]:
     found: Row = {}
     for name, value in row.items():
         if isinstance(value, str) and value.startswith(('[{"', '{"')):
-            try:
+            with contextlib.suppress(ValueError):
                 value = json.loads(value)
-            except ValueError:
-                pass
         found[name] = said(value) if isinstance(value, list | dict) and name not in OURS else value
     return [found]
 

@@ -45,7 +45,7 @@ SHAREGPT = Format(
     columns=read({"conversations": "messages", "system": "system", "id": "key", "model": "model:a"}),
 )  # fmt: skip
 DPO = Format(
-    slug="llama-factory-dpo", title="LLaMA-Factory, preferences", summary="a conversation with a chosen and a rejected answer",
+    slug="llama-factory-dpo", title="LLaMA-Factory, preferences", summary="a chosen and a rejected answer",
     shapes=OBJECTS, fits=fits_dpo,
     columns=read({
         "conversations": "messages", "messages": "messages", "instruction": "prompt", "input": "input",

@@ -37,5 +37,6 @@ def guess(rows: Sequence[Row]) -> dict[str, Becomes]:
 
 MENLO = Format(
     slug="menlo", title="MENLO", summary="lang_code, raw_prompt, two responses, and a score a dimension",
-    shapes=ANY, needs=("lang_code", "raw_prompt", "response_a", "response_b"), columns=KNOWN, unfold=unfold, guess=guess,
+    shapes=ANY, needs=("lang_code", "raw_prompt", "response_a", "response_b"), columns=KNOWN, unfold=unfold,
+    guess=guess,
 )  # fmt: skip

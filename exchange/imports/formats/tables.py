@@ -48,7 +48,8 @@ PLACE = {
     **{letter.lower(): n for n, letter in enumerate(SIDES)},
 }
 RATED = re.compile(
-    rf"(?:score|rating|scores|ratings)_(?P<dim>[a-z][a-z0-9_ -]*?)_{SIDED}$|(?P<dim2>[a-z][a-z0-9_ -]*?)_(?:score|rating)_(?P<side2>[a-l]|[12])$"
+    rf"(?:score|rating|scores|ratings)_(?P<dim>[a-z][a-z0-9_ -]*?)_{SIDED}$"
+    rf"|(?P<dim2>[a-z][a-z0-9_ -]*?)_(?:score|rating)_(?P<side2>[a-l]|[12])$"
     rf"|(?:score|rating)s?_(?P<side3>[ab12])_(?P<dim3>[a-z][a-z0-9_ -]*)$|(?:score|rating)_(?P<side4>[ab12])$"
     rf"|(?P<dim5>[a-z][a-z0-9_ -]*?)_(?P<side5>[ab])$"
 )

@@ -33,8 +33,8 @@ PRINTED = 20
 
 class Command(BaseCommand):
     help = (
-        "Bring a file into a project: JSONL, JSON, CSV, Parquet or Excel (also .gz, .zst, .zip) in the formats that the "
-        "field uses. Human votes become feedback of named external raters. All of it or nothing, unless --on-bad skip."
+        "Bring a file into a project: JSONL, JSON, CSV, Parquet or Excel (also .gz, .zst, .zip) in the formats of the "
+        "field. Human votes become feedback of named external raters. All of it or nothing, unless --on-bad skip."
     )
 
     requires_system_checks: list[str] = []  # nothing of the site's pages is used
@@ -90,7 +90,7 @@ class Command(BaseCommand):
                 return
             done = write(
                 path, format, mapping, project, user, on_bad=options["on_bad"],
-                report=options["report"] or path.with_name(f"{path.name}.left-out.{'csv' if '.csv' in path.name else 'jsonl'}"),
+                report=options["report"] or beside(path),
                 progress=self.progress(options), **asked,
             )  # fmt: skip
         except Refused as error:
@@ -106,6 +106,11 @@ class Command(BaseCommand):
         if options["json"] or not sys.stderr.isatty():
             return None
         return lambda done, total: self.stderr.write(f"\r{done / max(total, 1):4.0%}", ending="")
+
+
+def beside(path: Path) -> Path:
+    """Where the report lies unless somebody says: pairs.csv.gz -> pairs.csv.gz.left-out.csv"""
+    return path.with_name(f"{path.name}.left-out.{'csv' if '.csv' in path.name else 'jsonl'}")
 
 
 def named(options: dict[str, Any]) -> tuple[Project, User | None, Any]:

@@ -1,5 +1,6 @@
 """Files that are broken, foreign or hostile: a sentence with the line, and nothing half-written."""
 
+import contextlib
 import gzip
 import io
 import json
@@ -31,7 +32,8 @@ PAIRS = Mapping(
     columns={
         name: Becomes.parse(role)
         for name, role in {
-            "prompt": "prompt", "response_a": "response:a", "response_b": "response:b", "winner": "winner", "rater": "rater",
+            "prompt": "prompt", "response_a": "response:a", "response_b": "response:b",
+            "winner": "winner", "rater": "rater",
         }.items()
     },
     source="test",
@@ -170,7 +172,8 @@ def test_lines_are_cut_the_same_wherever_pieces_end(tmp_path: Path, monkeypatch:
             def read(self, raw: io.BytesIO = raw, size: int = size) -> bytes:
                 return raw.read(max(size, 3))
 
-        found = [(number, raw if isinstance(raw, bytes) else None) for number, raw, _ in readers.lines(Small())]  # type: ignore[arg-type]
+        there = readers.lines(Small())  # type: ignore[arg-type]
+        found = [(number, raw if isinstance(raw, bytes) else None) for number, raw, _ in there]
         assert found == expected
 
 
@@ -329,8 +332,6 @@ def test_files_of_the_machine_stay_open_for_nobody(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for content in (line(), gzip.compress(line()), b"%PDF"):
         for _ in range(5):
-            try:
+            with contextlib.suppress(UnreadableFile):
                 detect(file(tmp_path, content))
-            except UnreadableFile:
-                pass
     assert len(os.listdir("/proc/self/fd")) <= before + 1

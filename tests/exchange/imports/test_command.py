@@ -111,9 +111,11 @@ def test_open_tasks_ask_by_the_protocol_that_is_named(path: Path, project: Proje
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--map", "ask"], "is not COLUMN=ROLE"), (["--map", "prompt=nonsense"], "is not something a column can become"),
+        (["--map", "ask"], "is not COLUMN=ROLE"),
+        (["--map", "prompt=nonsense"], "is not something a column can become"),
         (["--protocol", "none"], "There is no protocol none"), (["--wanted", "0"], "from 1 to 50"),
-        (["--user", "nobody"], "There is no user nobody"), (["--format", "csv"], "CSV comes as csv, and this file is jsonl"),
+        (["--user", "nobody"], "There is no user nobody"),
+        (["--format", "csv"], "CSV comes as csv, and this file is jsonl"),
         (["--prompts", "/nowhere.jsonl"], "There is no file /nowhere.jsonl"),
     ],
 )  # fmt: skip
@@ -195,15 +197,15 @@ def uploaded(project: Project, user: User, artifacts: Path, content: str, **opti
 
 def claimed(project: Project, user: User, upload: Upload) -> JobContext:
     job = jobs.request_job(project=project, kind="import", params={"upload": upload.pk}, user=user)
-    found = jobs.claim(job.pk, worker="test")
+    found = jobs.claim(job.queue, worker="test")
     assert found is not None
     return JobContext(found)
 
 
 def spec_of(context: JobContext) -> Any:
-    from registry.specs import parse
+    from registry.specs import SPECS, parse
 
-    return parse("import", context.job.params)
+    return parse(SPECS["import"].spec, context.job.params)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -219,7 +221,7 @@ def test_the_job_imports_once(project: Project, researcher: User, artifacts: Pat
     assert json.loads(upload.report.read_text())["line"] == 2
     # An attempt that died between its commit and its word is run again, and finds that all is in.
     Job.objects.filter(pk=job.pk).update(status="queued")
-    again = jobs.claim(job.pk, worker="test")
+    again = jobs.claim(job.queue, worker="test")
     assert again is not None
     import_.run(JobContext(again), spec_of(context))
     assert Feedback.objects.count() == 2
