@@ -228,7 +228,7 @@ def simulated(balance: Balance) -> list[Notice]:
         return []
     share = balance.simulated / max(balance.answers, 1)
     return [Notice("simulated", "warn", f"{share:.0%} of the answers are simulated",
-                   f"{balance.simulated:,} of the {balance.answers:,} answers behind the rows are simulated annotators'.")]  # fmt: skip
+                   f"{balance.simulated:,} of the {balance.answers:,} answers are simulated annotators'.")]  # fmt: skip
 
 
 def longer(balance: Balance) -> list[Notice]:

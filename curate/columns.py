@@ -25,10 +25,8 @@ def read(sql: str, columns: list[Column], **values: Any) -> dict[str, NDArray[An
     The order of rows is the same in all columns, and otherwise whatever the database likes.
     """
     names = ", ".join(f"c{n}" for n in range(len(columns)))
-    sums = ", ".join(
-        f"coalesce(string_agg(int8send({f'floor(c{n})::int8' if column.kind == 'int' else f'c{n}::int::int8'}), ''), '')"
-        for n, column in enumerate(columns)
-    )
+    casts = [f"floor(c{n})::int8" if one.kind == "int" else f"c{n}::int::int8" for n, one in enumerate(columns)]
+    sums = ", ".join(f"coalesce(string_agg(int8send({cast}), ''), '')" for cast in casts)
     connection.ensure_connection()
     # Django's cursor asks for text; in binary nothing is written out and read in again.
     with psycopg.Cursor(connection.connection) as cursor:

@@ -115,7 +115,8 @@ class Writing:
             rank = int((1 - one.flip) * 1e6) << 32 | key >> 32
             if self.flips.offers(rank):
                 self.flips.add(rank, {"split": row.split, "row": number, "prompt_key": row.prompt_key,
-                                      "probability": one.flip, "raters": row.raters, "agreement": row.agreement})  # fmt: skip
+                                      "probability": one.flip, "raters": row.raters,
+                                      "agreement": row.agreement})  # fmt: skip
 
     def flush(self) -> None:
         if self.tokens and self.new:

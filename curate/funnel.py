@@ -1,4 +1,4 @@
-"""From answers to rows, step by step: how many stay, how many go, and why. The same steps for a preview and a freeze."""
+"""From answers to rows, step by step: how many stay, how many go, and why. The same for a preview and a freeze."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal

@@ -161,8 +161,8 @@ class Window:
     def scores(self, responses: list[int]) -> dict[int, float]:
         if self.plan.scorer is None or self.plan.builder.reads == "scores":
             return {}
-        return dict(ask("SELECT response_id, score FROM annotate_responsescore WHERE response_id = ANY(%s) AND model_id = %s",
-                        responses, self.plan.scorer.pk))  # fmt: skip
+        sql = "SELECT response_id, score FROM annotate_responsescore WHERE response_id = ANY(%s) AND model_id = %s"
+        return dict(ask(sql, responses, self.plan.scorer.pk))
 
     def embeddings(self, responses: list[int]) -> dict[int, list[float]]:
         rows = ask(

@@ -18,6 +18,7 @@ from curate.items import items, model_names
 from curate.kept import Kept
 from curate.plan import Facts, Plan, plan
 from curate.rows import Row, RowType
+from curate.split import SPLITS
 from curate.stream import Counts, Made, Stream, finish_funnel, texts_of
 from curate.tokens import NoTokenizer, tokens_of
 from registry.specs import BuildDatasetSpec
@@ -208,7 +209,7 @@ def of_rows(made: Plan, *, rows: int, seed: int) -> Preview:
     flips = sum(one.flip for one in everything) * scale if made.decided is not None else None
     shown = [everything[i] for i in draw(np.arange(len(everything)), max(rows, MEASURED), seed).tolist()]
     return assembled(
-        made, splits={one: round(splits[one] * scale) for one in ("train", "held_out")}, prompts=prompts, balance=balance,
+        made, splits={one: round(splits[one] * scale) for one in SPLITS}, prompts=prompts, balance=balance,
         shown=shown, rows=rows, flips=flips, duplicates=round((stream.counts.exact + stream.counts.near) * scale),
         seed=seed, scale=scale,
     )  # fmt: skip

@@ -47,13 +47,15 @@ def readme(plan: Plan, *, name: str, rows: dict[str, int], card: dict[str, Any],
 
 def facts(card: dict[str, Any]) -> list[str]:
     found = [
-        f"- {card['prompts']:,} prompts in {card['clusters']:,} groups, {card['feedback']:,} answers by {card['raters']:,} raters."
+        f"- {card['prompts']:,} prompts in {card['clusters']:,} groups, "
+        f"{card['feedback']:,} answers by {card['raters']:,} raters."
     ]
     if card["simulated_answers"]:
         found.append(f"- {card['simulated_answers']:,} of the answers are simulated annotators'.")
     if (diversity := card["diversity"])["value"] is not None:
         found.append(
-            f"- Prompt diversity {diversity['value']:.2f} (sqrt(prompts) x distinct bigrams / bigrams, tokens of {diversity['tokenizer']})."
+            f"- Prompt diversity {diversity['value']:.2f} "
+            f"(sqrt(prompts) x distinct bigrams / bigrams, tokens of {diversity['tokenizer']})."
         )
     if card["likely_flips"]:
         found.append(f"- About {card['likely_flips']['expected']:,.0f} rows may be the wrong way round.")

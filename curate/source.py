@@ -82,14 +82,16 @@ def read_answers(
     Turns of chats count, the chats around them do not. With `compares`, items with a criterion of their own stay out:
     they do not say which response is better in general.
     """
-    where = ["f.project_id = %(project)s", "f.withdrawn_at IS NULL", "a.status = %(submitted)s", "f.kind = ANY(%(kinds)s)",
+    where = ["f.project_id = %(project)s", "f.withdrawn_at IS NULL", "a.status = %(submitted)s",
+             "f.kind = ANY(%(kinds)s)",
              "t.purpose = ANY(%(purposes)s)", "(f.kind <> 'chat' OR t.purpose = %(turn)s)"]  # fmt: skip
     where += ["t.criterion = ''"] if compares else []
     where += [] if two_prompts else ["NOT t.two_prompts"]
     where += ["f.task_id = ANY(%(tasks)s)"] if len(tasks) else []
     sql = f"""
         SELECT f.id, f.task_id, t.prompt_id, f.assignment_id, f.annotator_id, f.step,
-            array_position(%(all_kinds)s::text[], f.kind::text) - 1, array_position(%(origins)s::text[], f.origin::text) - 1,
+            array_position(%(all_kinds)s::text[], f.kind::text) - 1,
+            array_position(%(origins)s::text[], f.origin::text) - 1,
             coalesce(f.preference, {NO_SIDE}), f.preference IS NULL AND f.value->'both_bad' = 'true'::jsonb,
             coalesce((f."order"->>0)::int, -1), extract(epoch FROM f.created_at)
         FROM {Feedback._meta.db_table} f

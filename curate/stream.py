@@ -171,7 +171,7 @@ def finish_funnel(plan: Plan, funnel: Funnel, counts: Counts, *, written: int | 
          "longer prompts"),
         ("max_tokens", counts.long_row, f"of {recipe.max_tokens or 0:,} tokens or fewer", "longer rows"),
         ("exact", counts.exact, "with texts of their own", "the same texts are there already"),
-        ("near", counts.near, f"less than {recipe.near_duplicate:.0%} like another row", "near-duplicates of another row"),
+        ("near", counts.near, f"less than {recipe.near_duplicate:.0%} like another row", "near-duplicates of one"),
     ):  # fmt: skip
         left -= gone
         funnel.keep(key, words, left, why=why)

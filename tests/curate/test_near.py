@@ -15,7 +15,9 @@ TEXTS = st.lists(st.lists(st.sampled_from("abcdefg"), max_size=9).map(" ".join),
 
 
 def prompts(texts: list[str]) -> Prompts:
-    rows = [facts_of(i, f"p-{i}", "en", [{"role": "user", "content": text}], "given", "") for i, text in enumerate(texts)]
+    rows = [
+        facts_of(i, f"p-{i}", "en", [{"role": "user", "content": text}], "given", "") for i, text in enumerate(texts)
+    ]
     _, _, _, exact, content, words, chat = zip(*rows, strict=True)
     here = np.arange(len(texts))
     return Prompts(here, here, np.zeros_like(here), ("en",), exact, content, words, chat)

@@ -25,8 +25,8 @@ WORDS = ("soak", "rinse", "boil", "salt", "wait")
 def scatter(project: Project, draw: random.Random) -> None:
     for number in range(14):
         texts = tuple(" ".join(draw.choices(WORDS, k=draw.choice((1, 2, 40)))) for _ in range(2))
-        voted(project, f"p-{number}", *(draw.choice((3, 1, 0, -1, -2, "both_bad")) for _ in range(draw.choice((1, 2, 3)))),
-              texts=texts)  # fmt: skip
+        votes = [draw.choice((3, 1, 0, -1, -2, "both_bad")) for _ in range(draw.choice((1, 2, 3)))]
+        voted(project, f"p-{number}", *votes, texts=texts)
 
 
 @pytest.mark.parametrize("seed", range(3))

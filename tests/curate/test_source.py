@@ -1,5 +1,6 @@
 """Each filter of a recipe: what it leaves out is counted, and the rest stays."""
 
+import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Project
-from annotate.models import Feedback, Response, Task, Verdict
+from annotate.models import Assignment, Feedback, Prompt, Response, Task, Verdict
 from curate.models import ConsentWithdrawal
 from registry.models import Job
 from tests.curate.building import build, frozen, text, voted
@@ -23,10 +24,10 @@ def keys(project: Project, **recipe: Any) -> list[str]:
 
 @pytest.fixture
 def two(project: Project) -> Project:
-    make_prompt(project, "p-1", lang="de", tags=["beans"])
-    make_prompt(project, "p-2", tags=["rice", "lunch"])
     voted(project, "p-1", 2)
     voted(project, "p-2", -2)
+    Prompt.objects.filter(key="p-1").update(lang="de", tags=["beans"])
+    Prompt.objects.filter(key="p-2").update(tags=["rice", "lunch"])
     return project
 
 
@@ -49,7 +50,7 @@ def test_days_are_both_inside(two: Project) -> None:
 
 def test_rounds_are_the_sample_runs_of_the_responses(two: Project) -> None:
     job = Job.objects.create(project=two, kind="sample", name="round-2", params={}, queue="gpu")
-    Response.objects.filter(prompt__key="p-2").update(job=job, setting="a")
+    Response.objects.filter(prompt__key="p-2", text=TEXTS[0]).update(job=job)
     assert keys(two, rounds=["round-2"]) == ["p-2"]
 
 
@@ -98,11 +99,12 @@ def test_ratings_decide_only_where_the_recipe_names_them(two: Project) -> None:
 
 
 def test_criteria_two_prompts_known_answers_and_unfinished_items_make_no_plain_pairs(project: Project) -> None:
-    for key, change in (("c", {"criterion": "Shorter is better"}), ("t", {"two_prompts": True}), ("g", {"purpose": "gold"})):
+    changes = {"c": {"criterion": "Shorter is better"}, "t": {"two_prompts": True}, "g": {"purpose": "gold"}}
+    for key, change in changes.items():
         voted(project, key, 2)
         Task.objects.filter(prompt__key=key).update(**change)
     voted(project, "u", 2)
-    Feedback.objects.get(task__prompt__key="u").assignment.__class__.objects.filter(task__prompt__key="u").update(status="leased")
+    Assignment.objects.filter(task__prompt__key="u").update(status="leased")
     rows, funnel = build(project)
     assert (rows, funnel.count("answers")) == ([], 0)
 
@@ -110,7 +112,8 @@ def test_criteria_two_prompts_known_answers_and_unfinished_items_make_no_plain_p
 def verdict(task: Task, preference: int | None) -> None:
     (judge,) = make_raters(task.project, 1, prefix=f"judge-{task.pk}")
     Verdict.objects.create(
-        project=task.project, task=task, adjudicator=judge, preference=preference, order=[0, 1], idempotency_key=f"{task.pk:032x}",
+        project=task.project, task=task, adjudicator=judge, preference=preference, order=[0, 1],
+        idempotency_key=uuid.uuid4(),
         value={"both_bad": True} if preference is None else {"strength": preference},
     )  # fmt: skip
 
@@ -144,6 +147,8 @@ def test_the_hash_knows_no_ids(project: Project, tmp_path: Path) -> None:
             raters = make_raters(place, len(votes[key]), prefix=f"{place.slug}-{key}")
             for rater, preference in zip(raters, votes[key], strict=True):
                 make_vote(task, rater, preference)
+    # Which side was shown first is drawn from ids, and is part of what was given.
+    Feedback.objects.update(order=[0, 1])
     for number, recipe in enumerate(({}, {"aggregate": "dawid_skene"}, {"aggregate": "mace"}, {"rows": "unpaired"})):
         hashes = {frozen(place, tmp_path / f"{number}-{place.pk}", **recipe).content_hash for place in (project, other)}
         assert len(hashes) == 1, recipe
