@@ -44,7 +44,9 @@ def card_of(dataset: Dataset) -> Card:
         found.funnel = preview_charts.funnel_of_card(stages)
     if isinstance(lengths := card.get("lengths"), dict) and any(lengths.get("first") or []):
         known = {name: value for name, value in lengths.items() if name in Lengths.__dataclass_fields__}
-        found.histogram = preview_charts.histogram_of(Lengths(**{**known, "names": tuple(known.get("names", ()))}))
+        found.histogram = preview_charts.histogram_of(
+            Lengths(**{**known, "names": tuple(known.get("names", ()))}), size=(620, 200)
+        )
     if isinstance(strengths := balance.get("strengths"), dict):
         found.strengths = preview_charts.strengths_of(strengths)
     if isinstance(models := balance.get("models"), dict):

@@ -58,14 +58,16 @@ def label_of(step: Step, *, told: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def histogram_of(lengths: Lengths, recipe: BuildDatasetSpec | None = None) -> Chart:
+def histogram_of(
+    lengths: Lengths, recipe: BuildDatasetSpec | None = None, *, size: tuple[int, int] = (420, 180)
+) -> Chart:
     names = (lengths.names[1] if len(lengths.names) > 1 else "text", lengths.names[2] if len(lengths.names) > 2 else "")
     drawn = f"{lengths.drawn:,} of {lengths.of:,} rows" if lengths.drawn < lengths.of else f"{lengths.of:,} rows"
     about = f"{drawn}, {lengths.bin} tokens a bin, tokenizer of {lengths.tokenizer}"
     limit = (float(recipe.max_tokens), "max_tokens") if recipe and recipe.max_tokens else None
     return histogram(
         length_title(lengths, names), about, lengths.first, lengths.second, bin_width=lengths.bin,
-        names=(names[0], names[1] or names[0]), limit=limit,
+        names=(names[0], names[1] or names[0]), limit=limit, size=size,
     )  # fmt: skip
 
 
