@@ -124,22 +124,35 @@ def prompts_of(row_type: RowType) -> list[str]:
 def fill(into: NDArray[Any], batch: pa.RecordBatch, texts: Sequence[str], others: Sequence[str], split: str) -> None:
     """Keys and verdicts of one batch."""
     columns = [plain(batch.column(name)) for name in texts]
-    values = [batch.column(name).to_pylist() for name in others]
-    keys, verdicts = [], []
-    for row in range(batch.num_rows):
-        parts = [hashlib.blake2b(column[row], digest_size=16).digest() for column in columns]
-        rest = repr([split, *(column[row] for column in values)]).encode()
-        keys.append(hashlib.blake2b(b"".join(sorted(parts)), digest_size=16).digest())
-        verdicts.append(int.from_bytes(hashlib.blake2b(b"".join(parts) + rest, digest_size=8).digest(), "little"))
+    figures = joined([batch.column(name) for name in others], batch.num_rows)
+    keys, verdicts, part = [], [], split.encode()
+    for row in zip(*columns, figures, strict=True):
+        said, rest = row[:-1], row[-1]
+        keys.append(hashlib.blake2b(b"\x1d".join(sorted(said)), digest_size=16).digest())
+        verdicts.append(hashlib.blake2b(b"\x1d".join((*said, rest, part)), digest_size=8).digest())
     into["key"] = np.frombuffer(b"".join(keys), dtype="S16")
-    into["verdict"] = np.array(verdicts, dtype=np.uint64)
+    into["verdict"] = np.frombuffer(b"".join(verdicts), dtype="<u8")
+
+
+def joined(columns: Sequence[Any], rows: int) -> list[bytes]:
+    """The figures of each row as bytes, written by Arrow a column at a time."""
+    texts = []
+    for one in columns:
+        if pa.types.is_primitive(one.type) or pa.types.is_string(one.type):
+            texts.append(pc.fill_null(pc.cast(one, pa.string()), "\x00"))
+        else:
+            texts.append(pa.array([str(value) for value in one.to_pylist()], pa.string()))
+    if not texts:
+        return [b""] * rows
+    found: list[bytes] = pc.cast(pc.binary_join_element_wise(*texts, "\x1f"), pa.binary()).to_pylist()
+    return found
 
 
 def plain(column: Any) -> list[bytes]:
     """Each row's texts as bytes, with marks between them that no text holds."""
     kind = column.type
     if pa.types.is_string(kind):
-        return [(one or "").encode() for one in column.to_pylist()]
+        return [one or b"" for one in pc.cast(column, pa.binary()).to_pylist()]
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
         items = pc.list_flatten(column)
         joined = pc.binary_join_element_wise(
@@ -148,7 +161,8 @@ def plain(column: Any) -> list[bytes]:
             "\x1f",
         )
         lists = pa.ListArray.from_arrays(column.offsets, joined) if column.offset == 0 else rebuilt(column, joined)
-        return [one.encode() for one in pc.binary_join(lists, "\x1e").to_pylist()]
+        found: list[bytes] = pc.cast(pc.binary_join(lists, "\x1e"), pa.binary()).to_pylist()
+        return found
     return [repr(one).encode() for one in column.to_pylist()]
 
 
