@@ -2,13 +2,39 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import Project, User
 from annotate.design.protocols import parse_steps
 from annotate.design.rubrics import MAX_DIMENSIONS
 from annotate.models import Protocol
-from exchange.imports.mapping import Builder, key_of
+from exchange.imports.mapping import Builder
+from exchange.imports.said import key_of
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of items: of those that come with votes, and of those that wait for some."""
+
+    steps: Sequence[tuple[str, str]]
+    """(kind, of) of the votes in the file."""
+    protocol: Protocol | None = None
+    """Of the votes; None: one plain comparison."""
+    open: bool = False
+    """Whether items without votes become open tasks."""
+    open_protocol: Protocol | None = None
+    wanted: int = 1
+
+    @property
+    def kind(self) -> str:
+        return self.steps[0][0] if self.steps else "pairwise"
+
+    @property
+    def open_kind(self) -> str:
+        return str(self.open_protocol.steps[0]["kind"]) if self.open_protocol else "pairwise"
+
 
 TITLES = {
     "pairwise": "comparison", "rubric": "ratings", "ranking": "ranking", "selection": "good or bad",

@@ -29,7 +29,7 @@ from exchange.imports.base import (
     ValueFound,
 )
 from exchange.imports.mapping import Builder, get_of
-from exchange.imports.plan import Asked, Plan
+from exchange.imports.plan import Plan
 from exchange.imports.raters import Models
 from exchange.imports.reading import Pass, builder_of
 from exchange.imports.turns import LineError
@@ -51,7 +51,7 @@ def check(
     found = Check()
     models = Models(project, mapping.models, Reading())
     models.check()
-    asked = Asked(
+    asked = asking.Asked(
         builder.steps, asking.protocol_of(builder, project, None, make=False), as_tasks, protocol, wanted
     )  # fmt: skip
     watch = Watch(builder, found)

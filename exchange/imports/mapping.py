@@ -1,24 +1,15 @@
 """From a flat row and a mapping to a Record: what annotators will see, and what raters said."""
 
-import re
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingOf
 from typing import Any
 
 from annotate.kinds import KINDS
-from annotate.kinds.ranking import competition
-from annotate.kinds.rubric import strength_of as strength_of_ratings
-from annotate.worddiff import cost_of_edit
-from exchange.imports import turns, values
-from exchange.imports.base import ROLES, Answer, Becomes, Mapping, Message, Record, Row, Said, Vote
-from exchange.imports.turns import LineError
+from exchange.imports import said, turns, values
+from exchange.imports.base import ROLES, Answer, Becomes, Mapping, Message, Record, Row
+from exchange.imports.turns import MOST_TEXT, SURROGATE, LineError, check_text
 
 MOST_ANSWERS = 12
-CHOOSER = "chosen"
-"""Who preferred the chosen answer, where the file does not say."""
-MOST_TEXT = 2_000_000
-"""Characters of one text."""
-SURROGATE = re.compile("[\ud800-\udfff]")
 KIND_ORDER = ("pairwise", "rubric", "ranking", "selection", "critique", "edit")
 Get = Callable[[Row], Any]
 
@@ -117,7 +108,7 @@ class Builder:
         if "criterion" in self.one:
             record.criterion = self.text("criterion", row)[:1_000]
         if self.votes:
-            record.votes = self.votes_of(row, answers)
+            record.votes = said.votes_of(self, row, answers)
         if not record.votes:
             self.check_open(answers)
         return record
@@ -348,142 +339,15 @@ class Builder:
             found.append((value if isinstance(value, str) else self.of("", turns.as_text, value, name)).strip())
         return found
 
-    # --- votes ----------------------------------------------------------------------------------------------
-
-    def votes_of(self, row: Row, answers: Sequence[Answer]) -> list[Vote]:
-        if not answers:
-            return []
-        said: dict[str, list[Said]] = {}
-        rater = "" if "rater" not in self.one else values.plain_name(self.one["rater"](row))
-        if self.mapping.raters == "one":
-            rater = self.mapping.rater_name or self.mapping.source or "imported"
-
-        def add(name: str, one: Said | None) -> None:
-            if one is not None:
-                said.setdefault(name or rater, []).append(one)
-
-        for name, becomes, get in self.by_role.get("winner", ()):
-            add(becomes.name, self.pairwise(values.strength_of(get(row), becomes.values, name), answers, name))
-        unnamed = ""
-        if "chosen" in self.one and "winner" not in self.by_role:
-            unnamed = "" if rater else CHOOSER
-            add(unnamed, self.pairwise(values.MEANINGS["a"], answers, self.names["chosen"]))
-        if self.dimensions:
-            add("", self.rubric(row, answers))
-        if "rank" in self.by_role or "ranking" in self.by_role:
-            add("", self.ranking(row, answers))
-        for name, becomes, get in self.by_role.get("label", ()):
-            good = values.good_of(get(row), becomes.values, name)
-            add(becomes.name, None if good is None else Said("selection", {"fits": [0]} if good else {"none": True}))
-        add(next((one.name for _, one, _ in self.by_role.get("critique", ())), ""), self.critique(row))
-        add(next((one.name for _, one, _ in self.by_role.get("edited", ())), ""), self.edit(row, answers))
-        if said and "comment" in self.one and (comment := self.text("comment", row).strip()):
-            check_text(comment, self.names["comment"])
-            next(iter(said.values()))[0].comment = comment[:10_000]
-        at = self.text("answered_at", row).strip() if "answered_at" in self.one else ""
-        took = values.seconds_of(self.one["seconds"](row)) if "seconds" in self.one else 0.0
-        return [Vote(name, found, at, took, repeats=bool(unnamed) and name == unnamed) for name, found in said.items()]
-
-    def pairwise(self, strength: int | str | None, answers: Sequence[Answer], name: str) -> Said | None:
-        if strength is None:
-            return None
-        if len(answers) != 2:
-            raise LineError(f"{name} compares two answers, and the line has {len(answers)}.", name)
-        if isinstance(strength, str):
-            return Said("pairwise", {"both_bad": True})
-        return Said("pairwise", {"strength": strength}, strength)
-
-    def rubric(self, row: Row, answers: Sequence[Answer]) -> Said | None:
-        rated: dict[int, dict[str, int]] = {}
-        for name, becomes, get in self.by_role["rating"]:
-            if (level := values.rating_of(get(row), becomes.values, name)) is not None:
-                rated.setdefault(becomes.side or 0, {})[key_of(becomes.name)] = level
-        if not rated:
-            return None
-        if max(rated) >= len(answers):
-            raise LineError(f"A rating is about answer {max(rated) + 1}, and the line has {len(answers)}.")
-        if len(answers) == 1 or ("rubric", "first") in self.steps:
-            of = "all" if len(answers) == 1 else "first"
-            return Said("rubric", {"ratings": [rated[0]]}, None, of) if 0 in rated else None
-        if len(rated) < len(answers) or len({frozenset(one) for one in rated.values()}) > 1:
-            raise LineError("One answer is rated on a dimension on which the other is not. Mend it, or skip the line.")
-        ratings = [rated[side] for side in range(len(answers))]
-        return Said("rubric", {"ratings": ratings}, strength_of_ratings(ratings) if len(ratings) == 2 else None)
-
-    def ranking(self, row: Row, answers: Sequence[Answer]) -> Said | None:
-        places = len(answers)
-        if "ranking" in self.one:
-            given, name = self.one["ranking"](row), self.names["ranking"]
-            if given in (None, "", []):
-                return None
-            if not isinstance(given, list) or len(given) != places:
-                raise LineError(f"{name} is not a list of {places} places, one an answer.", name)
-            found = [values.rank_of(one, name, places) for one in given]
-        else:
-            found = [None] * places
-            for side, (name, get) in self.sides["rank"].items():
-                if side < places:
-                    found[side] = values.rank_of(get(row), name, places)
-        if not any(found):
-            return None
-        ranks = competition(found, places)
-        better = [rank if rank is not None else 1_000 for rank in ranks]
-        preference = (better[0] < better[1]) - (better[0] > better[1]) if places == 2 else None
-        return Said("ranking", {"ranks": ranks}, preference)
-
-    def critique(self, row: Row) -> Said | None:
-        texts = {
-            role: self.text(role, row).strip() for role in ("critique", "strengths", "refinement") if role in self.one
-        }
-        for role, text in texts.items():
-            check_text(text, self.names[role])
-        if not any(texts.values()):
-            return None
-        value = {
-            "marks": [], "strengths": texts.get("strengths", ""), "weaknesses": texts.get("critique", ""),
-            "refinement": texts.get("refinement", ""),
-        }  # fmt: skip
-        return Said("critique", value, of="all" if self.single else "first")
-
-    def edit(self, row: Row, answers: Sequence[Answer]) -> Said | None:
-        text = self.text("edited", row) if "edited" in self.one else ""
-        if not text.strip():
-            return None
-        check_text(text, self.names["edited"])
-        draft = answers[0].text
-        accepted = text.strip() == draft.strip()
-        value = {
-            "text": draft if accepted else text,
-            "cost": 0 if accepted else cost_of_edit(draft, text),
-            "accepted": accepted,
-        }
-        return Said("edit", value, of="all" if self.single else "first")
-
 
 def in_order(sides: MappingOf[int, tuple[str, Get]]) -> list[tuple[str, Get]]:
     return [sides[side] for side in sorted(sides)]
-
-
-def check_text(text: str, what: str) -> None:
-    """PostgreSQL stores no NUL and no half of a surrogate pair."""
-    if "\x00" in text:
-        raise LineError(f"{what} holds a NUL character, which cannot be stored.")
-    if len(text) > MOST_TEXT:
-        raise LineError(f"{what} has {len(text):,} characters, {MOST_TEXT:,} are allowed.")
-    if not text.isascii() and SURROGATE.search(text):
-        raise LineError(f"{what} holds half of a character (a lone surrogate), which cannot be stored.")
 
 
 def slug(text: str, most: int = 40) -> str:
     from django.utils.text import slugify
 
     return slugify(text)[:most].strip("-_")
-
-
-def key_of(dimension: str) -> str:
-    """A dimension's key in a rubric: letters, digits and underscores, a letter first."""
-    key = re.sub(r"[^a-z0-9]+", "_", dimension.lower()).strip("_")[:40]
-    return key if key[:1].isalpha() else f"d_{key}"[:40]
 
 
 assert set(KIND_ORDER) <= set(KINDS)

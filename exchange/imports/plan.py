@@ -9,8 +9,6 @@ import random
 import uuid
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -18,8 +16,10 @@ from django.utils import timezone
 
 from accounts.models import Project
 from annotate.models import Prompt, Protocol
+from exchange.imports.asking import Asked
 from exchange.imports.backend import TABLES, Backend, escaped
-from exchange.imports.base import Answer, Counts, Message, Record, Vote
+from exchange.imports.base import Counts, Message, Record, Vote
+from exchange.imports.identity import check_different, hash_of, item_hash, moment
 from exchange.imports.raters import Models, Raters
 from exchange.imports.table import EMPTY, Table
 from exchange.imports.turns import LineError
@@ -27,28 +27,6 @@ from exchange.imports.turns import LineError
 NULL = "\\N"
 SETTING = "imported"
 MOST_VOTES = 30_000
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of items: of those that come with votes, and of those that wait for some."""
-
-    steps: Sequence[tuple[str, str]]
-    """(kind, of) of the votes in the file."""
-    protocol: Protocol | None = None
-    """Of the votes; None: one plain comparison."""
-    open: bool = False
-    """Whether items without votes become open tasks."""
-    open_protocol: Protocol | None = None
-    wanted: int = 1
-
-    @property
-    def kind(self) -> str:
-        return self.steps[0][0] if self.steps else "pairwise"
-
-    @property
-    def open_kind(self) -> str:
-        return str(self.open_protocol.steps[0]["kind"]) if self.open_protocol else "pairwise"
 
 
 class Plan:
@@ -408,35 +386,3 @@ class Plan:
                 f"{NULL if preference is None else preference}\t{NULL}\t{escaped(one.comment)}\t"
                 f"{round(vote.seconds * 1000)}\t{uuid.uuid4()}\t{NULL}\t{at}\t{NULL}\n"
             )
-
-
-def hash_of(messages: Sequence[Message]) -> int:
-    if len(messages) == 1:
-        return hash((messages[0]["role"], messages[0]["content"]))
-    return hash(tuple(part for one in messages for part in (one["role"], one["content"])))
-
-
-def item_hash(prompt: int, what: tuple[int | None, str, str, bool], places: Sequence[int]) -> int:
-    """Pairs are the same in either order; more answers than two have their order."""
-    return hash((prompt, what, tuple(sorted(places)) if len(places) == 2 else tuple(places)))
-
-
-def check_different(answers: Sequence[Answer]) -> None:
-    if len(answers) > 1 and len({one.text.strip() for one in answers}) < len(answers):
-        raise LineError("Two of its answers are the same, so there is nothing to choose. Leave the line out.")
-
-
-def moment(text: str) -> str:
-    """A time of the file as ISO 8601 in UTC; "" where it is none."""
-    if not text:
-        return ""
-    try:
-        if text.replace(".", "", 1).isdigit():
-            number = float(text)
-            found = datetime.fromtimestamp(number / 1000 if number > 1e11 else number, UTC)
-        else:
-            found = datetime.fromisoformat(text)
-    except (ValueError, OverflowError, OSError):
-        return ""
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found.isoformat() if 1990 <= found.year <= 2100 else ""

@@ -14,6 +14,9 @@ ROLES = {
 TURN = re.compile(r"(?:^|\n\n)(Human|Assistant|H|A):[ ]?")
 """HH-RLHF: "\n\nHuman: …\n\nAssistant: …". """
 MOST_TURNS = 1_000
+MOST_TEXT = 2_000_000
+"""Characters of one text."""
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class LineError(ValueError):
@@ -121,3 +124,13 @@ def rest(turns: Sequence[Message]) -> str:
     first = turns[0]["content"] if turns and turns[0]["role"] == "assistant" else ""
     more = turns[1:] if first else turns
     return "\n\n".join([*([first] if first else []), *(f"{names[one['role']]}: {one['content']}" for one in more)])
+
+
+def check_text(text: str, what: str) -> None:
+    """PostgreSQL stores no NUL and no half of a surrogate pair."""
+    if "\x00" in text:
+        raise LineError(f"{what} holds a NUL character, which cannot be stored.")
+    if len(text) > MOST_TEXT:
+        raise LineError(f"{what} has {len(text):,} characters, {MOST_TEXT:,} are allowed.")
+    if not text.isascii() and SURROGATE.search(text):
+        raise LineError(f"{what} holds half of a character (a lone surrogate), which cannot be stored.")

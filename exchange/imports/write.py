@@ -15,7 +15,7 @@ from exchange.imports import asking
 from exchange.imports.backend import Gone, Reading, Writing
 from exchange.imports.base import SHOWN, Format, Mapping, Outcome, Problem, Progress, Refused, Row
 from exchange.imports.mapping import Builder
-from exchange.imports.plan import Asked, Plan
+from exchange.imports.plan import Plan
 from exchange.imports.raters import Models
 from exchange.imports.reading import Pass, builder_of
 from exchange.imports.report import Report
@@ -94,7 +94,7 @@ def within(
         begin()
     models = Models(project, mapping.models, Reading())
     models.check()
-    asked = Asked(
+    asked = asking.Asked(
         builder.steps, asking.protocol_of(builder, project, user, make=True), as_tasks, protocol, wanted
     )  # fmt: skip
     backend = Writing()
