@@ -150,7 +150,10 @@ def read_column(posted: Posted, number: int, column: Column, kept: Becomes) -> B
     if becomes.values or len(becomes.name) > MAX_NAME:  # values have fields of their own
         posted.wrong(name, f"{text[:40]!r} is not something a column can become. Choose one of the list.")
         return kept
-    return replace(becomes, values=read_values(posted, number, replace(becomes, values=usual(column, becomes)), kept))
+    plainly = replace(becomes, values=usual(column, becomes))
+    if becomes.role != kept.role:  # the values in the form were asked of what the column was before
+        return plainly
+    return replace(becomes, values=read_values(posted, number, plainly, kept))
 
 
 def usual(column: Column, becomes: Becomes) -> Mapping[str, str]:
@@ -161,6 +164,8 @@ def usual(column: Column, becomes: Becomes) -> Mapping[str, str]:
 def read_values(posted: Posted, number: int, plainly: Becomes, kept: Becomes) -> Mapping[str, str]:
     """{value in the file: what it means}; a value that nobody explains is not there."""
     known = {value for value, _ in MEANINGS.get(plainly.role, ())}
+    if not known:  # an older tab may still ask
+        return plainly.values
     said: dict[str, str] = {}
     for place in range(count_values(posted.data, number)):
         there = posted.data.get(f"value-{number}-{place}", "")[:200]
@@ -169,12 +174,11 @@ def read_values(posted: Posted, number: int, plainly: Becomes, kept: Becomes) ->
             posted.wrong(f"column-{number}", f"{means[:40]!r} is not a meaning. There are {', '.join(sorted(known))}.")
         else:
             said[there] = means
-    old = kept.values if kept.role == plainly.role else plainly.values
-    if not said or not known:
-        return old
+    if not said:
+        return kept.values
     if all(meaning(plainly, there) == means for there, means in said.items()):
         return plainly.values
-    found = {there: means for there, means in {**old, **said}.items() if means}
+    found = {there: means for there, means in {**kept.values, **said}.items() if means}
     for there in found:
         if "," in there:  # a mapping is kept as text, with commas between its values
             posted.wrong(f"column-{number}", f"{there[:40]!r} holds a comma and cannot be translated here.")

@@ -256,6 +256,14 @@ def test_a_value_that_nobody_knew_is_explained_and_kept(researcher_client: Clien
     assert again["check"].bad == 0 and again["wish"].mapping.columns["preference"].values["1.5"] == "a1"
 
 
+def test_a_meaning_that_is_none_is_refused(researcher_client: Client) -> None:
+    upload = sent(researcher_client)
+    number = number_of(researcher_client, upload, "preference")
+    form = posted(researcher_client, upload, **{f"means-{number}-0": "z9", "act": "import"})
+    response = researcher_client.post(page_of(upload), form)
+    assert response.status_code == 422 and "is not a meaning" in response.content.decode()
+
+
 def test_the_usual_words_are_not_kept_as_translations(researcher_client: Client) -> None:
     upload = sent(researcher_client)
     researcher_client.post(page_of(upload), posted(researcher_client, upload))
@@ -267,7 +275,10 @@ def test_a_column_that_is_left_out_is_not_read(researcher_client: Client) -> Non
     upload = sent(researcher_client)
     number = number_of(researcher_client, upload, "preference")
     form = posted(researcher_client, upload, **{f"column-{number}": "skip"})
-    assert researcher_client.post(page_of(upload), form).context["check"].counts.votes == 0
+    response = researcher_client.post(page_of(upload), form)
+    assert response.context["check"].counts.votes == 0 and response.context["look"].ready
+    form["act"] = "import"
+    assert researcher_client.post(page_of(upload), form).status_code == 302
 
 
 @pytest.mark.parametrize(
