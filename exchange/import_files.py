@@ -1,7 +1,9 @@
 """Files on their way in: how one is received, where it waits, and when it goes away by itself."""
 
 import hashlib
+import time
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +11,6 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from django.utils import timezone
 
 from accounts.models import Project, User
 from exchange.models import Upload
@@ -18,7 +19,9 @@ from exchange.upload_handler import MB, ToDisk
 FOLDER = "uploads"
 """Under ARTIFACTS: the worker that imports a file must be able to read it, on whichever machine it is."""
 KEPT = timedelta(days=1)
-"""A file that nobody imported is removed after this."""
+"""A file is removed after this, imported or not."""
+REPORT = "left-out"
+"""In the names of reports, which lie beside the files and stay."""
 PASTED = 1_000_000
 """Characters that can be pasted; more is a file."""
 TOO_LONG = "More than {:,} characters were pasted. Save them as a file and choose that."
@@ -98,13 +101,22 @@ def keep(project: Project, user: User, path: Path, *, filename: str, sha256: str
 
 
 def sweep() -> int:
-    """Remove files that nobody imported within KEPT, and their rows. Counts them."""
-    waiting = [Upload.State.UPLOADED, Upload.State.CHECKED]
-    old = Upload.objects.filter(state__in=waiting, job=None, created_at__lt=timezone.now() - KEPT)
-    swept = 0
-    for upload in old[:100]:
-        upload.file.unlink(missing_ok=True)
-        swept += old.filter(pk=upload.pk).delete()[0]
+    """Remove files that lie here for longer than KEPT, imported or not, and the rows of those that never were.
+
+    Reports stay, and so do files whose import still waits or runs. Counts what it removed.
+    """
+    swept, before = 0, time.time() - KEPT.total_seconds()
+    for path in (Path(settings.ARTIFACTS) / FOLDER).glob("*"):
+        with suppress(FileNotFoundError):  # two requests may sweep at once
+            if REPORT in path.name or path.stat().st_mtime > before:
+                continue
+            upload = Upload.objects.filter(path=f"{FOLDER}/{path.name}").select_related("job").first()
+            if upload and upload.job and not upload.job.is_finished:
+                continue
+            path.unlink()
+            swept += 1
+            if upload and upload.job is None:
+                upload.delete()
     return swept
 
 

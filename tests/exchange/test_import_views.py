@@ -2,8 +2,8 @@
 
 import gzip
 import json
+import os
 import uuid
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -179,13 +179,22 @@ def test_htmx_is_told_where_to_go_and_gets_only_the_form_back(researcher_client:
     assert wrong.status_code == 422 and "<html" not in wrong.content.decode()
 
 
-def test_files_that_nobody_imported_go_away_after_a_day(researcher_client: Client, artifacts: Path) -> None:
-    old, imported = sent(researcher_client), sent(researcher_client)
-    Upload.objects.update(created_at=timezone.now() - timedelta(days=2))
+def test_files_go_away_after_a_day_and_reports_and_rows_of_imports_stay(
+    researcher_client: Client, artifacts: Path
+) -> None:
+    old, imported, waiting = (sent(researcher_client) for _ in range(3))
+    for upload in (imported, waiting):
+        researcher_client.post(page_of(upload), posted(researcher_client, upload, act="import"))
+    Job.objects.filter(uploads=imported).update(status=Job.Status.SUCCEEDED)
     Upload.objects.filter(pk=imported.pk).update(state=State.IMPORTED)
+    report = imported.file.with_name(f"{imported.file.name}.left-out.jsonl")
+    report.write_text("{}\n")
+    for path in files(artifacts):
+        os.utime(path, (1_000_000, 1_000_000))
     fresh = sent(researcher_client)
-    assert set(Upload.objects.values_list("pk", flat=True)) == {imported.pk, fresh.pk}
-    assert not old.file.exists() and imported.file.exists()
+    assert set(Upload.objects.values_list("pk", flat=True)) == {imported.pk, waiting.pk, fresh.pk}
+    assert set(files(artifacts)) == {report, waiting.file, fresh.file}
+    assert not old.file.exists()
 
 
 def test_a_file_thrown_away_is_gone_and_its_page_says_so(researcher_client: Client, artifacts: Path) -> None:
