@@ -3,10 +3,11 @@
 Memory does not grow with the rows. The same request on the same data gives the same bytes.
 """
 
+import contextlib
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -61,7 +62,7 @@ class Export:
                 self._digest.update(block)
                 yield block
 
-    def shaped(self) -> Iterator[Row]:
+    def shaped(self) -> Generator[Row, None, None]:
         """The rows as this format has them."""
         if self.shape is None:
             dropped = self.dropped()
@@ -144,8 +145,8 @@ def look(made: Export, *, rows: int = 3, search: int = 1_000) -> Look:
     """Reads no more than `search` rows."""
     first: list[Row] = []
     named = seen = 0
-    with snapshot():
-        for row in itertools.islice(made.shaped(), search):
+    with snapshot(), contextlib.closing(made.shaped()) as shaped:
+        for row in itertools.islice(shaped, search):
             seen += 1
             named += bool(NAMED.search(" ".join(texts(row))))
             if len(first) < rows:

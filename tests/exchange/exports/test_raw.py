@@ -11,6 +11,7 @@ from annotate import services
 from annotate.models import Feedback
 from curate.models import ConsentWithdrawal
 from exchange.exports.people import People
+from exchange.exports.stream import look, prepare
 from registry.specs import ExportSpec
 from tests.exchange.exports.conftest import TEXTS
 from tests.exchange.exports.making import made, rows
@@ -150,3 +151,14 @@ def test_settings_that_do_not_fit_are_refused() -> None:
         ExportSpec(what="dataset")
     with pytest.raises(ValueError, match="leave one of the two out"):
         ExportSpec(what="events", dataset="prefs-v1")
+
+
+@pytest.mark.parametrize("what", ["events", "answers", "items"])
+def test_a_look_at_the_first_rows_leaves_the_connection_usable(
+    project: Project, votes: list[Feedback], what: str
+) -> None:
+    """The rest of the rows is never asked for, so the copy under way is ended in the middle."""
+    seen = look(prepare(project, ExportSpec(what=what)), rows=1, search=1)
+    assert (len(seen.rows), seen.looked_at) == (1, 1)
+    assert Feedback.objects.count() == 4
+    assert len(rows(project, what="answers")) == 4
