@@ -8,7 +8,10 @@ from django.db import connection, transaction
 from accounts.models import Project
 from exchange.exports.sources.copying import RANGE, copy_lines
 
-MANY = "SELECT g AS id, repeat('a\\\"\u00e9\U0001fad8', 500) AS text FROM generate_series(%(low)s::int, %(high)s::int) AS g"
+MANY = (
+    "SELECT g AS id, repeat('a\\\"é🫘', 500) AS text "
+    "FROM generate_series(%(low)s::int, %(high)s::int) AS g"
+)
 
 
 @pytest.mark.django_db(transaction=True)
