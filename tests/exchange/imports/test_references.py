@@ -24,7 +24,8 @@ MAPPING = Mapping(
 
 def bring_in(tmp_path: Path, project: Project, *, first: int = 0) -> None:
     path = tmp_path / "f.jsonl"
-    rows = [{"q": f"q{n % 7}", "a": f"a{n % 3}", "b": "b", "ma": f"m{n % 2}", "won": "a", "who": f"r{first + n}", "score": 3}
+    rows = [{"q": f"q{n % 7}", "a": f"a{n % 3}", "b": "b", "ma": f"m{n % 2}", "won": "a",
+            "who": f"r{first + n}", "score": 3}
             for n in range(50)]  # fmt: skip
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert write(path, FORMATS["jsonl"], MAPPING, project, None).counts.votes == 50
@@ -47,7 +48,7 @@ def broken_references() -> list[str]:
 def test_every_reference_of_an_import_points_to_a_row(tmp_path: Path, project: Project) -> None:
     for first in (0, 50):  # the second joins what the first has made
         bring_in(tmp_path, project, first=first)
-    assert Feedback.objects.count() == 100
+    assert Feedback.objects.count() == 200  # a comparison and a rating each
     assert broken_references() == []
 
 
