@@ -328,13 +328,13 @@ def test_an_empty_part_a_page_past_the_end_and_lost_files(
 ) -> None:
     settings.ARTIFACTS = tmp_path
     lost = researcher_client.get("/p/helpful/datasets/prefs/v1/").content.decode()
-    assert "not where they should be" in lost
+    assert "not where it should be" in lost
     frozen(dataset, tmp_path, train=25, held_out=0)
     past = researcher_client.get("/p/helpful/datasets/prefs/v1/?page=99")
     assert (past.context["page"], len(past.context["rows"])) == (2, 5)
     empty = researcher_client.get("/p/helpful/datasets/prefs/v1/?split=held_out").content.decode()
-    assert "No pair is in this part." in empty
-    assert "not where they should be" not in empty
+    assert "No row is in this part." in empty
+    assert "not where it should be" not in empty
 
 
 def test_the_launch_page_names_the_queue_that_is_used(
