@@ -8,10 +8,7 @@ from django.db import connection, transaction
 from accounts.models import Project
 from exchange.exports.sources.copying import RANGE, copy_lines
 
-MANY = (
-    "SELECT g AS id, repeat('a\\\"é🫘', 500) AS text "
-    "FROM generate_series(%(low)s::int, %(high)s::int) AS g"
-)
+MANY = "SELECT g AS id, repeat('a\\\"é🫘', 500) AS text FROM generate_series(%(low)s::int, %(high)s::int) AS g"
 
 
 @pytest.mark.django_db(transaction=True)
