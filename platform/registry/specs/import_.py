@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from registry.specs.base import Spec
+from registry.specs.base import LARGEST_SEED, Spec
 
 
 class ImportSpec(Spec):
-    upload: int = Field(ge=1, description="number of the uploaded file")
+    upload: int = Field(ge=1, le=LARGEST_SEED, description="number of the uploaded file")
