@@ -47,9 +47,10 @@ def freeze(
         table = pa.Table.from_pylist(list(some), schema=row_type.schema)
         pq.write_table(table, folder / f"{split}.parquet", row_group_size=GROUP)
     files = {f"{split}.parquet": {"size": 10, "sha256": "a" * 64} for split in rows}
+    counts = {"train": 0, **{split: len(some) for split, some in rows.items()}}
     dataset = Dataset.objects.create(
         project=project, job=job, name=name, version=version, recipe=spec, path=path,
-        content_hash=content_hash or f"{job.pk:064x}", rows={"train": 0, "held_out": 0} | {split: len(some) for split, some in rows.items()},
+        content_hash=content_hash or f"{job.pk:064x}", rows=counts,
         card={"prompts": 3, "files": files, **values},
     )  # fmt: skip
     DatasetFeedback.objects.bulk_create(DatasetFeedback(dataset=dataset, feedback=one, split="train") for one in votes)

@@ -25,7 +25,8 @@ ROWS: list[tuple[RowType, str, dict[str, Any]]] = [
     (SFT, "critiques", {"prompt": user("Ask?"), "completion": assistant("Well said."), "weight": 1.0,
                          "task": "critique"}),
     (JOINT, "joint", {"prompt_chosen": user("Ask?"), "chosen": assistant("Well said."),
-                      "prompt_rejected": user("Else?"), "rejected": assistant("Nothing."), "margin": 2.0, "tie": False}),
+                      "prompt_rejected": user("Else?"), "rejected": assistant("Nothing."), "margin": 2.0,
+                      "tie": False}),
     (GROUP, "ampo", {"prompt": user("Ask?"), "responses": ["Well said.", "Bad."], "scores": [2.0, -1.0],
                      "positive": [0], "negative": [1], "weights": [0.5, 1.5]}),
     (EDIT, "figa", {"prompt": user("Ask?"), "original": "Bad.", "revised": "Well said.", "original_ids": [1],
@@ -42,7 +43,8 @@ def artifacts(tmp_path: Path, settings: Any) -> None:
 @pytest.fixture
 def dataset(project: Project, researcher: User) -> Dataset:
     rows = [
-        pair(f"beans-{n}", f"Soak them, number {n}", "Do not", margin=n / 10, tie=n % 9 == 0, lang="en" if n % 4 else "de")
+        pair(f"beans-{n}", f"Soak them, number {n}", "Do not", margin=n / 10, tie=n % 9 == 0,
+             lang="en" if n % 4 else "de")
         for n in range(45)
     ]  # fmt: skip
     rows[30] = pair("rice", "Boil", "Burn", models=["tuned", "base"], chosen_score=-1.0, rejected_score=2.0)
