@@ -283,7 +283,7 @@ def add_lora(
 
 def _linear_names(model: Any) -> list[str]:
     # peft knows "all-linear" too, but refuses it together with a choice of layers.
-    backbone = _backbone(_inner(model))
+    backbone = backbone_of(inner_of(model))
     return sorted({name.rsplit(".", 1)[-1] for name, part in backbone.named_modules() if isinstance(part, nn.Linear)})
 
 
@@ -309,27 +309,45 @@ def completion_log_probs(
     The vocabulary projection is the dearest step of a small model, so it is done at the positions that
     predict a completion token and nowhere else.
     """
-    inner = _inner(model)
+    inner = inner_of(model)
+    if not all(prompts):
+        raise ValueError("A prompt has no token, so nothing predicts the first token of its completion.")
     rows = [[*prompt, *completion] for prompt, completion in zip(prompts, completions, strict=True)]
     device = next(model.parameters()).device
     ids, mask = pad(rows, value=pad_id)
-    hidden = _backbone(inner)(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
+    hidden = backbone_of(inner)(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
     row_of = torch.tensor([row for row, c in enumerate(completions) for _ in c], device=device)
     before = torch.tensor(
         [len(p) - 1 + k for p, c in zip(prompts, completions, strict=True) for k in range(len(c))], device=device
     )
     target = torch.tensor([token for completion in completions for token in completion], device=device)
-    logits = inner.get_output_embeddings()(hidden[row_of, before]).float()
+    logits = vocabulary_logits(inner, hidden[row_of, before])
     token_log_probs = -nn.functional.cross_entropy(logits, target, reduction="none")
     return torch.zeros(len(rows), device=device).index_add(0, row_of, token_log_probs)
 
 
+def vocabulary_logits(inner: Any, hidden: Tensor) -> Tensor:
+    """Logits over the vocabulary, float32, shape (tokens, vocabulary), of hidden states (tokens, width).
+
+    As the model's own forward makes them: some scale the logits (Cohere, Granite) or cap them (Gemma 2).
+    """
+    logits = inner.get_output_embeddings()(hidden).float()
+    config = inner.config
+    if scale := getattr(config, "logit_scale", None):
+        logits = logits * scale
+    if divisor := getattr(config, "logits_scaling", None):
+        logits = logits / divisor
+    if cap := getattr(config, "final_logit_softcapping", None):
+        logits = torch.tanh(logits / cap) * cap
+    return logits
+
+
 def last_token_scores(model: Any, rows: Sequence[Sequence[int]], *, pad_id: int) -> Tensor:
     """Reward of each row of tokens (prompt and completion), read at its last token, shape (rows,)."""
-    inner = _inner(model)
+    inner = inner_of(model)
     device = next(model.parameters()).device
     ids, mask = pad(rows, value=pad_id)
-    hidden = _backbone(inner)(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
+    hidden = backbone_of(inner)(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
     last = hidden[torch.arange(len(rows), device=device), mask.sum(dim=1).to(device) - 1]
     return inner.score(last.float()).squeeze(-1)
 
@@ -362,10 +380,12 @@ def reward_scores(
     return scores
 
 
-def _inner(model: Any) -> Any:
+def inner_of(model: Any) -> Any:
+    """The model without the wrapper of its adapter."""
     # LoRA layers sit inside the base model, so calling its parts directly keeps them in effect.
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def _backbone(inner: Any) -> Any:
+def backbone_of(inner: Any) -> Any:
+    """The layers without the head."""
     return getattr(inner, inner.base_model_prefix)

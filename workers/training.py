@@ -17,7 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workers.modeling import completion_log_probs, last_token_scores
+from workers.engine.buckets import buckets
+from workers.engine.prefix import plain_log_probs, shared_prefix_log_probs, why_not_shared
+from workers.engine.reference_cache import ReferenceCache
+from workers.modeling import last_token_scores
 from workers.objectives import OBJECTIVES
 from workers.pairs import TokenPair, epoch_batches, total_steps
 
@@ -43,6 +46,7 @@ class TrainingSettings:
     checkpoint_every: int | None = None
     seed: int = 0
     options: dict[str, float] = field(default_factory=dict)
+    shared_prefix: bool = True  # of a policy: read the common beginning of a pair once, where the model can
 
 
 @dataclass(frozen=True)
@@ -79,17 +83,20 @@ def train(
     should_stop: Callable[[], bool] | None = None,
     save_checkpoint: SaveCheckpoint | None = None,
     resume_from: Path | None = None,
+    reference_cache: Path | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> TrainingResult:
     """Train the weights of `model` that require a gradient.
 
     `on_step(step, total, metrics)` follows every step, and step 0 with the held-out numbers of the untrained
     model. `save_checkpoint(step, write)` decides where: it calls `write(folder)`. A stop is taken between
-    steps, after a checkpoint. `resume_from` is a folder that `write` wrote.
+    steps, after a checkpoint. `resume_from` is a folder that `write` wrote. `reference_cache` is a folder where
+    log-probabilities of references are kept from run to run. `on_note` hears, in a sentence, how the run computes.
 
     Raises ValueError for no pairs, an unknown objective, nothing to train, or a checkpoint of another run;
     FloatingPointError if the loss is not a number.
     """
-    run = _Run(model, pairs, held_out, settings, pad_id)
+    run = _Run(model, pairs, held_out, settings, pad_id, reference_cache, on_note or (lambda note: None))
     with torch.random.fork_rng(devices=run.cuda_devices()):
         torch.manual_seed(settings.seed)
         run.begin(resume_from)
@@ -137,6 +144,8 @@ class _Run:
         held_out: Sequence[TokenPair],
         settings: TrainingSettings,
         pad_id: int,
+        cache_folder: Path | None = None,
+        note: Callable[[str], None] = lambda note: None,
     ) -> None:
         if settings.objective not in OBJECTIVES:
             raise ValueError(f"Unknown objective {settings.objective!r}; there are {', '.join(OBJECTIVES)}.")
@@ -154,6 +163,9 @@ class _Run:
             self.weights.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.references: dict[str, Tensor] = {}
+        self.cache_folder, self.note = cache_folder, note
+        self.shared = False
+        self.lengths = _row_lengths(pairs, shared=False)
         self._epoch, self._batches = -1, [[0]]
 
     def cuda_devices(self) -> list[torch.device]:
@@ -161,6 +173,16 @@ class _Run:
         return [device] if device.type == "cuda" else []
 
     def begin(self, resume_from: Path | None) -> None:
+        if self.objective.trains == "policy" and self.settings.shared_prefix:
+            # Asked again on a resume: the answer is a function of the model and the pairs, so it is the same.
+            reason = why_not_shared(self.model, self.pairs, pad_id=self.pad_id)
+            self.shared = reason is None
+            self.lengths = _row_lengths(self.pairs, shared=self.shared)
+            self.note(
+                "Each prompt is read once for both of its responses"
+                if self.shared
+                else f"Each prompt is read twice, once for each response: with this model {reason}"
+            )
         if resume_from is not None:
             self._read(resume_from)
         elif self.objective.needs_reference:
@@ -168,7 +190,13 @@ class _Run:
             self._measure_references()
 
     def _measure_references(self) -> None:
-        self.references = {"pairs": self._reference(self.pairs), "held_out": self._reference(self.held_out)}
+        cache = ReferenceCache(self.cache_folder, self.model) if self.cache_folder else None
+        self.references = {
+            "pairs": self._reference(self.pairs, cache),
+            "held_out": self._reference(self.held_out, cache),
+        }
+        if cache and (count := cache.found):
+            self.note(f"{count:,} log-probabilities of the reference were known from earlier runs")
 
     def _dtype(self) -> str:
         """Of the frozen weights; LoRA weights are float32 on every machine."""
@@ -184,9 +212,10 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
+        passes = buckets(batch, self.lengths, settings.micro_batch)
+        batch = [index for indices in passes for index in indices]
         loss_sum, margins = 0.0, []
-        for start in range(0, len(batch), settings.micro_batch):
-            indices = batch[start : start + settings.micro_batch]
+        for indices in passes:
             losses, gaps = self._losses([self.pairs[i] for i in indices], self._references("pairs", indices))
             # Over the batch's own count: micro-batches of unequal size still weigh each pair the same.
             (losses.sum() / len(batch)).backward()
@@ -264,9 +293,8 @@ class _Run:
 
     def _losses(self, pairs: Sequence[TokenPair], references: Tensor | None) -> tuple[Tensor, Tensor]:
         """Loss and margin of each pair, both of shape (pairs,); the margin carries no gradient."""
-        values = self._values(pairs)
-        chosen, rejected = values[: len(pairs)], values[len(pairs) :]
-        device, options = values.device, self.settings.options
+        chosen, rejected = self._values(pairs).chunk(2)
+        device, options = chosen.device, self.settings.options
         if self.objective.trains == "reward":
             margin = torch.tensor([pair.margin for pair in pairs], device=device)
             tie = torch.tensor([pair.tie for pair in pairs], device=device)
@@ -287,21 +315,24 @@ class _Run:
 
     def _values(self, pairs: Sequence[TokenPair]) -> Tensor:
         """Scores or log-probabilities, shape (2 x pairs,): all chosen, then all rejected, in one pass."""
-        prompts = [pair.prompt for pair in pairs] * 2
-        completions = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
         if self.objective.trains == "reward":
-            rows = [prompt + completion for prompt, completion in zip(prompts, completions, strict=True)]
+            rows = [pair.prompt + pair.chosen for pair in pairs] + [pair.prompt + pair.rejected for pair in pairs]
             return last_token_scores(self.model, rows, pad_id=self.pad_id)
-        return completion_log_probs(self.model, prompts, completions, pad_id=self.pad_id)
+        log_probs = shared_prefix_log_probs if self.shared else plain_log_probs
+        return log_probs(self.model, pairs, pad_id=self.pad_id)
 
     @torch.no_grad()
-    def _reference(self, pairs: Sequence[TokenPair]) -> Tensor:
+    def _reference(self, pairs: Sequence[TokenPair], cache: ReferenceCache | None) -> Tensor:
         """Log-probabilities before training, shape (2, pairs): chosen and rejected."""
         self.model.eval()
         values = torch.zeros(2, len(pairs))
+        unknown = cache.fill(values, pairs) if cache else range(len(pairs))
         with _adapter_off(self.model):
-            for indices in _by_length(pairs, 2 * self.settings.micro_batch):
+            lengths = _row_lengths(pairs, shared=self.shared)
+            for indices in buckets(unknown, lengths, 2 * self.settings.micro_batch):
                 values[:, indices] = self._values([pairs[i] for i in indices]).view(2, -1).cpu()
+        if cache:
+            cache.keep(values[:, list(unknown)], [pairs[index] for index in unknown])
         return values
 
     def _references(self, which: str, indices: list[int]) -> Tensor | None:
@@ -320,6 +351,13 @@ def learning_rate_at(step: int, *, total: int, settings: TrainingSettings) -> fl
 def _accuracy(margins: Sequence[float], ties: Sequence[bool]) -> float:
     decided = [margin for margin, tie in zip(margins, ties, strict=True) if not tie]
     return sum(1.0 if m > 0 else 0.5 if m == 0 else 0.0 for m in decided) / len(decided) if decided else math.nan
+
+
+def _row_lengths(pairs: Sequence[TokenPair], *, shared: bool) -> list[int]:
+    """Tokens that a pass reads of each pair: one row of both sides, or two rows as long as the longer side."""
+    if shared:
+        return [len(pair.prompt) + len(pair.chosen) + len(pair.rejected) for pair in pairs]
+    return [2 * (len(pair.prompt) + max(len(pair.chosen), len(pair.rejected))) for pair in pairs]
 
 
 def _by_length(pairs: Sequence[TokenPair], size: int) -> Iterator[list[int]]:

@@ -25,7 +25,8 @@ def run(context: JobContext, spec: TrainDpoSpec) -> None:
     options = {"beta": spec.beta}
     if spec.objective == "dpo":
         options["label_smoothing"] = spec.label_smoothing
-    settings = settings_of(spec, objective=spec.objective, options=options)
+    shared = spec.engine == "shared_prefix"
+    settings = settings_of(spec, objective=spec.objective, options=options, shared_prefix=shared)
     result = fit(context, model, data, settings=settings, pad_id=tokenizer.pad_token_id)
     publish_adapter(
         context, spec, role=ModelVersion.Role.POLICY, base=base, dataset=dataset, model=model, result=result, data=data

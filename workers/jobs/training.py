@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
+from django.conf import settings as django_settings
 
 from evaluate.stats import accuracy_of
 from registry.models import Dataset, ModelVersion
@@ -78,12 +78,14 @@ def report(context: JobContext, split: str, counts: PairCounts, max_tokens: int)
     )
 
 
-def settings_of(spec: TrainingSpec, *, objective: str, options: dict[str, float]) -> TrainingSettings:
+def settings_of(
+    spec: TrainingSpec, *, objective: str, options: dict[str, float], shared_prefix: bool = False
+) -> TrainingSettings:
     return TrainingSettings(
         objective=objective, learning_rate=spec.learning_rate, epochs=spec.epochs, batch_size=spec.batch_size,
         micro_batch=spec.micro_batch, warmup_share=spec.warmup_share, weight_decay=spec.weight_decay,
         max_grad_norm=spec.max_grad_norm, eval_every=spec.eval_every, checkpoint_every=spec.checkpoint_every,
-        seed=spec.seed, options=options,
+        seed=spec.seed, options=options, shared_prefix=shared_prefix,
     )  # fmt: skip
 
 
@@ -97,6 +99,7 @@ def fit(context: JobContext, model: Any, data: Data, *, settings: TrainingSettin
         model, data.pairs["train"], held_out=data.pairs["held_out"], settings=settings, pad_id=pad_id,
         on_step=follow(context, tokens=tokens_a_step(data, settings)), should_stop=context.should_stop,
         save_checkpoint=lambda step, write: keep(context, step, write), resume_from=resume_from,
+        reference_cache=Path(django_settings.ARTIFACTS) / "reference-log-probs", on_note=context.log,
     )  # fmt: skip
     if result.stopped:
         raise Stopped
@@ -143,7 +146,7 @@ def publish_adapter(
     with context.publish() as shown:
         version = ModelVersion.objects.create(
             project=context.job.project, name=context.job.name, role=role, format=ModelVersion.Format.ADAPTER,
-            path=str(folder.relative_to(settings.ARTIFACTS)), parent=base, dataset=dataset, job=context.job,
+            path=str(folder.relative_to(django_settings.ARTIFACTS)), parent=base, dataset=dataset, job=context.job,
             config={**spec.model_dump(mode="json"), "dtype": dtype_name(model)}, metrics=metrics, manifest=manifest,
             code_version=sources.code_version(),
         )  # fmt: skip

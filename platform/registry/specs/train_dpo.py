@@ -13,3 +13,7 @@ class TrainDpoSpec(TrainingSpec):
     objective: Literal["dpo", "ipo"] = Field("dpo", description="the loss on a pair")
     beta: float = Field(0.1, gt=0, le=10, description="how strongly the policy is held to its base")
     label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="share of the labels assumed to be wrong")
+    engine: Literal["shared_prefix", "plain"] = Field(
+        "shared_prefix",
+        description="shared_prefix reads a prompt once for both responses, where the model can; plain reads it twice",
+    )
