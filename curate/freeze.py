@@ -2,7 +2,6 @@
 
 import gc
 import hashlib
-import json
 import pickle
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -89,6 +89,8 @@ class Writing:
         self.prompts = np.zeros(plan.prompts.pk.size, dtype=bool)
         self.new: list[str] = []
         self.columns = [name for name, _ in plan.builder.row.columns]
+        self.thread = ThreadPoolExecutor(1)
+        self.counting: Future[None] | None = None
         try:
             self.tokens: Tokens | None = tokens_of(plan.project, plan.recipe.tokenizer)
         except NoTokenizer:
@@ -119,11 +121,20 @@ class Writing:
                                       "agreement": row.agreement})  # fmt: skip
 
     def flush(self) -> None:
+        """The tokens of new prompts, which the library finds while the next rows are made."""
         if self.tokens and self.new:
-            self.diversity.add(self.tokens.many(self.new))
+            if self.counting:
+                self.counting.result()
+            self.counting = self.thread.submit(self.count, self.tokens, self.new)
         self.new = []
 
+    def count(self, tokens: Tokens, prompts: Sequence[str]) -> None:
+        self.diversity.add(tokens.many(prompts))
+
     def done(self, files: "Files", counts: Counts) -> Frozen:
+        if self.counting:
+            self.counting.result()
+        self.thread.shutdown()
         plan, balance = self.plan, self.tally.done()
         lengths = (
             lengths_of(self.drawn.things(), plan.builder.row, self.tokens, of=balance.rows)
@@ -160,7 +171,7 @@ def digest_of(row: Row, columns: Sequence[str], source: str) -> bytes:
     """SHA-256 of what a row says: no id of this database, and no key, which may hold one, is in it."""
     said = [row.columns[name] for name in columns]
     said += [row.lang, source, row.models, row.seed, row.raters, row.agreement, row.simulated, row.split]
-    return hashlib.sha256(json.dumps(said, separators=(",", ":")).encode()).digest()
+    return hashlib.sha256(orjson.dumps(said)).digest()
 
 
 class Files:

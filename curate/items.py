@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, overload
 
 import numpy as np
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from numpy.typing import NDArray
 
 from annotate.models import Rubric
@@ -21,8 +23,23 @@ def items(plan: Plan, which: NDArray[np.int64] | None = None) -> Iterator[list[I
     """The items at these places of the plan (all of them without), a list a window."""
     places = np.arange(len(plan)) if which is None else which
     names = model_names(plan)
-    for first in range(0, places.size, WINDOW):
-        yield Window(plan, places[first : first + WINDOW], names).items()
+    starts = range(0, places.size, WINDOW)
+    # The database looks for the next window while rows are made of this one.
+    with ThreadPoolExecutor(1, initializer=share, initargs=(connections[DEFAULT_DB_ALIAS],)) as thread:
+        waiting: Future[list[Item]] | None = None
+        for first in starts:
+            window = Window(plan, places[first : first + WINDOW], names)
+            coming, waiting = waiting, thread.submit(window.items)
+            if coming:
+                yield coming.result()
+        if waiting:
+            yield waiting.result()
+
+
+def share(wrapper: BaseDatabaseWrapper) -> None:
+    """Let this thread ask by another's connection, in its transaction: psycopg lets one statement run at a time."""
+    wrapper.inc_thread_sharing()
+    connections[DEFAULT_DB_ALIAS] = wrapper
 
 
 def tools_of(plan: Plan, drop: Callable[[str], None]) -> Tools:

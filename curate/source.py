@@ -92,7 +92,9 @@ def read_answers(
         SELECT f.id, f.task_id, t.prompt_id, f.assignment_id, f.annotator_id, f.step,
             array_position(%(all_kinds)s::text[], f.kind::text) - 1,
             array_position(%(origins)s::text[], f.origin::text) - 1,
-            coalesce(f.preference, {NO_SIDE}), f.preference IS NULL AND f.value->'both_bad' = 'true'::jsonb,
+            coalesce(f.preference, {NO_SIDE}),
+            -- null where the kind has no such word
+            f.preference IS NULL AND coalesce(f.value->'both_bad' = 'true'::jsonb, false),
             coalesce((f."order"->>0)::int, -1), extract(epoch FROM f.created_at)
         FROM {Feedback._meta.db_table} f
         JOIN {Task._meta.db_table} t ON t.id = f.task_id

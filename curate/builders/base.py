@@ -12,9 +12,6 @@ What the source of items has to know beside the fields below:
 - An empty `options.model` of a builder with reads="scores", or with `scores: reward`, is the project's newest reward
   model.
 - `Candidate.embedding` and `Candidate.round` are filled where a builder says `embeddings` or `rounds`.
-- NOTE to whoever has curate/source.py (remove it with the fix): `both_bad` in read_answers is NULL for kinds without a
-  preference (ranking, critique, edit, selection), so `read` raises "A column of the query has a null". It needs
-  coalesce(f.value->'both_bad' = 'true'::jsonb, false). tests/curate/builders/test_real_answers.py shows it.
 - A builder's `finish`, where it has one, comes last: after deduplication, length limits and the split.
 """
 

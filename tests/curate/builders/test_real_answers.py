@@ -15,11 +15,6 @@ from tests.factories import make_prompt, make_raters, make_response, make_task
 
 pytestmark = pytest.mark.django_db
 TEXTS = ("Boil them for a minute.", "Soak them overnight.", "Cook them for an hour.")
-without_a_side = pytest.mark.xfail(
-    raises=ValueError,
-    strict=False,
-    reason="curate.source: both_bad is NULL for kinds without a preference",
-)
 
 
 def make_item(project: Project, *texts: str, steps: Sequence[Mapping[str, object]], wanted: int = 1) -> Task:
@@ -46,7 +41,6 @@ def answered(task: Task, *steps: Callable[[Assignment], dict[str, str]], raters:
     return found
 
 
-@without_a_side
 def test_rankings_of_raters_who_saw_other_orders(project: Project) -> None:
     task = make_item(project, *TEXTS, steps=[{"kind": "ranking"}], wanted=4)
     best_last = {2: "1", 1: "2", 0: "3"}
@@ -66,7 +60,6 @@ def test_rankings_of_raters_who_saw_other_orders(project: Project) -> None:
         assert set(row.feedback_ids) == {one.pk for one in answers}
 
 
-@without_a_side
 def test_a_critique_and_an_edit_of_the_loser_are_critique_revision_pair_and_token_weights(project: Project) -> None:
     steps = [{"kind": "pairwise"}, {"kind": "critique", "of": "loser"}, {"kind": "edit", "of": "loser"}]
     task = make_item(project, *TEXTS[:2], steps=steps)
@@ -118,7 +111,6 @@ def test_both_bad_is_two_bad_ones(project: Project) -> None:
     assert {text(row, "completion"): row.columns["label"] for row in rows} == {TEXTS[0]: False, TEXTS[1]: False}
 
 
-@without_a_side
 def test_selections_of_two_raters(project: Project) -> None:
     task = make_item(project, *TEXTS, steps=[{"kind": "selection"}], wanted=2)
     answered(task, lambda held: {f"fit-{held.order.index(2)}": "on"}, raters=2)
