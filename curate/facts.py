@@ -90,7 +90,7 @@ class Prompts:
     """Digest of what is written and shown: equal for equal prompts."""
     content: tuple[bytes, ...]
     """The same without case, punctuation, space and the system's turns."""
-    words: tuple[set[int], ...]
+    words: tuple[NDArray[np.int64], ...]
     """Pairs of neighbouring words, see curate.near; those with a picture meet only those with the same one."""
     chat: tuple[str, ...]
     """What is before the slash of a chat's keys; empty for other prompts."""
@@ -135,7 +135,7 @@ def facts_of(pk: int, key: str, lang: str, raw: Any, origin: str, image: str) ->
     if image:
         pairs = {hash((image, one)) for one in pairs}
     chat = key.partition("/")[0] if origin == Prompt.Origin.CHAT else ""
-    return pk, key, lang, exact, digest(plain + "\0" + image), pairs, chat
+    return pk, key, lang, exact, digest(plain + "\0" + image), near.packed(pairs), chat
 
 
 def digest(text: str) -> bytes:

@@ -208,10 +208,14 @@ class SimulatedAnnotator(models.Model):
 
 
 class DatasetFeedback(models.Model):
-    """Lineage: this vote is in this dataset."""
+    """Lineage: this vote is in this dataset.
 
-    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="lineage")
-    feedback = models.ForeignKey(Feedback, on_delete=models.PROTECT, related_name="lineage")
+    Millions of rows, written by one job, in the transaction that makes the dataset. PostgreSQL does not look up both
+    ends of each, which took longer than to write them: answers are never deleted but with their project.
+    """
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="lineage", db_constraint=False)
+    feedback = models.ForeignKey(Feedback, on_delete=models.PROTECT, related_name="lineage", db_constraint=False)
     split = models.CharField(max_length=20)
 
     class Meta:
