@@ -108,5 +108,5 @@ def test_losses_stay_finite_far_out() -> None:
 def test_every_objective_returns_one_loss_a_pair() -> None:
     a, b = t(0.1, 0.2, 0.3), t(0.0, 0.5, 0.1)
     for name, objective in OBJECTIVES.items():
-        reference = {"chosen_reference": b, "rejected_reference": a} if objective.needs_reference else {}
-        assert objective.loss(a, b, **reference).shape == (3,), name
+        policy = {"chosen_reference": b, "rejected_reference": a, "chosen_lengths": a + 1, "rejected_lengths": b + 1}
+        assert objective.loss(a, b, **(policy if objective.trains == "policy" else {})).shape == (3,), name

@@ -6,6 +6,8 @@ from workers import modeling, sources
 from workers.context import JobContext
 from workers.jobs.training import Data, fit, publish_adapter, settings_of
 
+SMOOTHED = ("dpo", "robust", "exo_pair", "cpo", "simpo")
+
 
 def run(context: JobContext, spec: TrainDpoSpec) -> None:
     project = context.job.project
@@ -23,7 +25,7 @@ def run(context: JobContext, spec: TrainDpoSpec) -> None:
         seed=spec.seed,
     )
     options = {"beta": spec.beta}
-    if spec.objective == "dpo":
+    if spec.label_smoothing and spec.objective in SMOOTHED:
         options["label_smoothing"] = spec.label_smoothing
     shared = spec.engine == "shared_prefix"
     settings = settings_of(spec, objective=spec.objective, options=options, shared_prefix=shared)

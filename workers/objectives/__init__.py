@@ -1,7 +1,9 @@
-"""Objectives: pure tensor functions, one a file. A new one is a file here and a line in OBJECTIVES.
+"""Objectives: pure tensor functions of log-probabilities or scores. A new one is a file here and a line in OBJECTIVES.
 
-A *policy* objective (dpo, ipo) takes log-probabilities of chosen and rejected responses, and returns the
-loss of each pair. A *reward* objective (bradley_terry) takes their scores.
+A *policy* objective (dpo, ipo, hinge, ...) takes log-probabilities of chosen and rejected responses, and returns the
+loss of each pair. A *reward* objective (bradley_terry) takes their scores. Those that take something else are not
+in the registry, and are called by name: dove (pairs with two instructions), ampo (groups), figa (weighted tokens),
+kto (single answers), judge (verdict tokens), strength (scores with an ensemble's opinion).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from workers.objectives import bradley_terry, dpo, ipo
+from workers.objectives import bradley_terry, dpo, ipo, pairwise, reference_free
 
 
 @dataclass(frozen=True)
@@ -26,5 +28,18 @@ class Objective:
 OBJECTIVES: dict[str, Objective] = {
     "dpo": Objective(dpo.dpo_loss, "policy", dpo.NEEDS_REFERENCE),
     "ipo": Objective(ipo.ipo_loss, "policy", ipo.NEEDS_REFERENCE),
+    "hinge": Objective(pairwise.hinge_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "robust": Objective(pairwise.robust_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "apo_zero": Objective(pairwise.apo_zero_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "apo_down": Objective(pairwise.apo_down_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "nca_pair": Objective(pairwise.nca_pair_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "exo_pair": Objective(pairwise.exo_pair_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "sppo_hard": Objective(pairwise.sppo_hard_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "bco_pair": Objective(pairwise.bco_pair_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "discopop": Objective(pairwise.discopop_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "sigmoid_norm": Objective(pairwise.sigmoid_norm_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "cpo": Objective(reference_free.cpo_loss, "policy", reference_free.NEEDS_REFERENCE),
+    "simpo": Objective(reference_free.simpo_loss, "policy", reference_free.NEEDS_REFERENCE),
+    "orpo": Objective(reference_free.orpo_loss, "policy", reference_free.NEEDS_REFERENCE),
     "bradley_terry": Objective(bradley_terry.bradley_terry_loss, "reward", bradley_terry.NEEDS_REFERENCE),
 }

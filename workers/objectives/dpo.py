@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from workers.objectives.checks import above_zero, same_shape, smoothing
+
 NEEDS_REFERENCE = True
 
 
@@ -35,9 +37,12 @@ def dpo_loss(
         beta: strength of the pull towards the reference, above 0.
         label_smoothing: e, the probability that a vote is the wrong way round, in [0, 0.5).
     """
-    if beta <= 0:
-        raise ValueError(f"beta must be above 0, it is {beta}.")
-    if not 0.0 <= label_smoothing < 0.5:
-        raise ValueError(f"label_smoothing must be in [0, 0.5), it is {label_smoothing}.")
+    above_zero(beta=beta)
+    same_shape(
+        chosen_log_probs=chosen_log_probs, rejected_log_probs=rejected_log_probs,
+        chosen_reference=chosen_reference, rejected_reference=rejected_reference,
+        chosen_lengths=chosen_lengths, rejected_lengths=rejected_lengths,
+    )  # fmt: skip
+    smoothing(label_smoothing)
     h = (chosen_log_probs - chosen_reference) - (rejected_log_probs - rejected_reference)
     return -(1 - label_smoothing) * F.logsigmoid(beta * h) - label_smoothing * F.logsigmoid(-beta * h)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from workers.objectives.checks import above_zero, same_shape
+
 NEEDS_REFERENCE = True
 
 
@@ -33,8 +35,12 @@ def ipo_loss(
         chosen_lengths, rejected_lengths: tokens of each response, shape (batch,), at least 1.
         beta: above 0; 1 / (2 beta) is the gap that the policy should reach.
     """
-    if beta <= 0:
-        raise ValueError(f"beta must be above 0, it is {beta}.")
+    above_zero(beta=beta)
+    same_shape(
+        chosen_log_probs=chosen_log_probs, rejected_log_probs=rejected_log_probs,
+        chosen_reference=chosen_reference, rejected_reference=rejected_reference,
+        chosen_lengths=chosen_lengths, rejected_lengths=rejected_lengths,
+    )  # fmt: skip
     chosen = chosen_log_probs - chosen_reference
     rejected = rejected_log_probs - rejected_reference
     if chosen_lengths is not None and rejected_lengths is not None:
