@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,12 @@ from workers.training import TrainingSettings, train
 
 PAIRS = 64
 PROMPTS = 64
+RATIO_PAIRS = 24
 REPEATS = 3
+SUFFIXES = (
+    "", "_known_reference", "_gain", "_gain_known_reference", "_share_loop", "_share_prefix", "_share_reference",
+    "_max_loss_difference",
+)  # fmt: skip
 BATCH = 16  # prompts at once
 DECODING = Decoding()
 SEED = 0
@@ -65,6 +71,51 @@ def dpo_tokens_per_s() -> Figure:
         peer_value=round(count / theirs, 1),
         n=PAIRS,
     )
+
+
+def dpo_by_ratio(name: str) -> list[Figure]:
+    """The same with prompts so many times as long as a completion, and what each trick of ours gives.
+
+    Ours without any trick, with shared prefixes, and with the reference's log-probabilities kept from an earlier run;
+    the figure that is compared with TRL is the second, since TRL measures its reference in every run here too.
+    """
+    with workplace() as folder, tempfile.TemporaryDirectory() as kept:
+        import trl
+
+        pairs, tokens = make_ratio_pairs(load_tokenizer(folder), RATIO_PAIRS, RATIOS[name])
+        ways: dict[str, Callable[[], tuple[float, list[float]]]] = {
+            "trl": lambda: train_theirs(folder, pairs, tokens),
+            "plain": lambda: train_ours(folder, tokens, shared_prefix=False),
+            "shared": lambda: train_ours(folder, tokens),
+            "known": lambda: train_ours(folder, tokens, reference_cache=Path(kept)),
+        }
+        losses = {way: run()[1] for way, run in ways.items()}
+        check_losses(losses["shared"], losses["trl"])
+        check_losses(losses["shared"], losses["plain"])
+        check_losses(losses["shared"], losses["known"])
+        rounds = [{way: run()[0] for way, run in ways.items()} for _ in range(REPEATS)]
+        print(f"{name}, seconds: {rounds}", file=sys.stderr)
+    count = sum(pair.tokens for pair in tokens)
+    speed = {way: round(count / statistics.median(one[way] for one in rounds), 1) for way in ways}
+
+    def gain(slow: str, fast: str) -> float:
+        return round(statistics.median(one[slow] / one[fast] for one in rounds), 3)
+
+    peer = f"trl {trl.__version__} DPOTrainer"
+    differences = [abs(a - b) for a, b in zip(losses["shared"], losses["trl"], strict=True)]
+    return [
+        Figure(name, speed["shared"], "tokens/s", peer=peer, peer_value=speed["trl"], n=RATIO_PAIRS),
+        Figure(
+            f"{name}_known_reference", speed["known"], "tokens/s", peer=peer, peer_value=speed["trl"], n=RATIO_PAIRS
+        ),
+        # Medians of the ratios within each round: what else the machine does hits both sides of one round.
+        Figure(f"{name}_gain", gain("trl", "shared"), "times TRL", n=RATIO_PAIRS),
+        Figure(f"{name}_gain_known_reference", gain("trl", "known"), "times TRL", n=RATIO_PAIRS),
+        Figure(f"{name}_share_loop", gain("trl", "plain"), "times", n=RATIO_PAIRS),
+        Figure(f"{name}_share_prefix", gain("plain", "shared"), "times", n=RATIO_PAIRS),
+        Figure(f"{name}_share_reference", gain("shared", "known"), "times", n=RATIO_PAIRS),
+        Figure(f"{name}_max_loss_difference", float(f"{max(differences):.2g}"), "nats", n=len(differences)),
+    ]
 
 
 def sample_tokens_per_s() -> Figure:
@@ -138,6 +189,22 @@ def make_pairs(tokenizer: Any, count: int) -> tuple[list[PreferencePair], list[T
     return pairs, tokens
 
 
+def make_ratio_pairs(tokenizer: Any, count: int, ratio: float) -> tuple[list[PreferencePair], list[TokenPair]]:
+    """Completions of about 100 tokens, prompts of about `ratio` times that; the chat template adds about 40."""
+    source = random.Random(SEED)
+    longest = 100 * ratio
+    pairs = [
+        PreferencePair(
+            user(text(source, round(0.6 * longest), round(1.4 * longest))), text(source, 60, 140), text(source, 60, 140)
+        )
+        for _ in range(count)
+    ]
+    tokens, counts = tokenize_pairs(tokenizer, pairs, max_tokens=1024)
+    if counts.used != count:
+        raise RuntimeError(f"Of {count} pairs only {counts.used} can be trained on.")
+    return pairs, tokens
+
+
 def make_prompts(tokenizer: Any, count: int) -> list[list[Message]]:
     """The longest first, as ours takes them, so that the batches are the same without a reordering."""
     source = random.Random(SEED)
@@ -155,7 +222,9 @@ def alternate(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[f
     return statistics.median(mine for mine, _ in seconds), statistics.median(their for _, their in seconds)
 
 
-def train_ours(folder: Path, tokens: list[TokenPair]) -> tuple[float, list[float]]:
+def train_ours(
+    folder: Path, tokens: list[TokenPair], *, shared_prefix: bool = True, reference_cache: Path | None = None
+) -> tuple[float, list[float]]:
     """Seconds, and the loss of each step."""
     tokenizer = load_tokenizer(folder)
     model = add_lora(load_policy(folder), seed=SEED)
@@ -164,7 +233,8 @@ def train_ours(folder: Path, tokens: list[TokenPair]) -> tuple[float, list[float
     train(
         model,
         tokens,
-        settings=SETTINGS,
+        settings=replace(SETTINGS, shared_prefix=shared_prefix),
+        reference_cache=reference_cache,
         pad_id=tokenizer.pad_token_id,
         on_step=lambda step, total, metrics: losses.append(metrics["loss"]),
     )
@@ -332,4 +402,10 @@ def check_samples(samples: list[Sample], pipe: Any, prompts: list[list[Message]]
     return sum(counts)
 
 
-BENCHMARKS = {"dpo_tokens_per_s": dpo_tokens_per_s, "sample_tokens_per_s": sample_tokens_per_s}
+RATIOS = {"dpo_tokens_per_s_ratio_0_5": 0.5, "dpo_tokens_per_s_ratio_2": 2.0, "dpo_tokens_per_s_ratio_6": 6.0}
+BENCHMARKS = {
+    "dpo_tokens_per_s": dpo_tokens_per_s,
+    "sample_tokens_per_s": sample_tokens_per_s,
+    **{name: functools.partial(dpo_by_ratio, name) for name in RATIOS},
+}
+YIELDS = {name: tuple(name + suffix for suffix in SUFFIXES) for name in RATIOS}

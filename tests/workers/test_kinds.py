@@ -108,6 +108,21 @@ def test_a_reward_model_is_published_with_its_figures(
     assert set(model.manifest) >= {"adapter_config.json", "adapter_model.safetensors"}
 
 
+@pytest.mark.parametrize("engine", ["shared_prefix", "plain"])
+def test_a_policy_says_how_it_read_its_prompts(
+    project: Project, researcher: User, base: ModelVersion, dataset: Dataset, artifacts: Path, engine: str
+) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        context = claimed(project, researcher, "train_dpo", **TRAINING, engine=engine)
+        context._send = lambda event: said.append(event.get("text", ""))
+        run(context)
+    assert ("Each prompt is read once for both of its responses" in said) == (engine == "shared_prefix")
+    # The second run finds what the first one measured.
+    assert any("known from earlier runs" in text for text in said)
+    assert list((artifacts / "reference-log-probs").glob("*/*.npz"))
+
+
 def test_the_whole_loop(project: Project, researcher: User, base: ModelVersion, dataset: Dataset) -> None:
     reward = run(claimed(project, researcher, "train_reward", **TRAINING))
     tuned = run(claimed(project, researcher, "train_dpo", **TRAINING))
