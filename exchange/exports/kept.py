@@ -1,6 +1,8 @@
 """Exports that are files: asked for by people, made by a job, kept for a week, told to the audit log."""
 
 import contextlib
+import errno
+import fcntl
 import os
 import re
 import shutil
@@ -61,17 +63,28 @@ def audit(made: Export, *, actor: User | None, way: str) -> AuditEvent:
 
 @contextlib.contextmanager
 def whole_or_nothing(path: Path) -> Iterator[Any]:
-    """A file to write to that gets its name when all is on disk. After an error nothing of it is left."""
+    """A file to write to that gets its name when all is on disk. After an error nothing of it is left.
+
+    Raises OSError where another process writes the same file now.
+    """
     aside = path.with_name(path.name + PART)
-    try:
-        with aside.open("wb") as file:
+    with aside.open("ab") as file:  # not "wb": that would empty what another process is writing
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mine = os.path.samestat(os.fstat(file.fileno()), aside.stat())
+        except (BlockingIOError, FileNotFoundError):
+            mine = False  # the other one is at it, or has just given the file its name
+        if not mine:
+            raise OSError(errno.EBUSY, "another export is writing this file")
+        try:
+            file.truncate(0)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
 
 
 def file_of(job: Job) -> Path | None:

@@ -98,6 +98,8 @@ class Writing:
     def __init__(self) -> None:
         connection.ensure_connection()
         self.psycopg: Any = connection.connection
+        self.as_django: Any = connection.wrap_database_errors
+        """The driver's errors become Django's also in our thread: an IntegrityError is told in words."""
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="import")
         self.waiting: deque[Future[None]] = deque()
         self.sequences = {
@@ -130,11 +132,15 @@ class Writing:
                 raise Gone(table)
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
-        self.worker.submit(lambda: self.psycopg.cursor().execute(sql, params).close()).result()
+        def execute() -> None:
+            with self.as_django, self.psycopg.cursor() as cursor:
+                cursor.execute(sql, params)
+
+        self.worker.submit(execute).result()
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         def ask() -> list[tuple[Any, ...]]:
-            with self.psycopg.cursor() as cursor:
+            with self.as_django, self.psycopg.cursor() as cursor:
                 found: list[tuple[Any, ...]] = cursor.execute(sql, params).fetchall()
                 return found
 
@@ -159,7 +165,7 @@ class Writing:
             yield from ids
 
     def block_of(self, table: str, size: int) -> list[int] | range:
-        with self.psycopg.cursor() as cursor:
+        with self.as_django, self.psycopg.cursor() as cursor:
             low, high, all_of_them = cursor.execute(
                 "WITH given AS MATERIALIZED (SELECT nextval(%s::regclass) AS id FROM generate_series(1, %s)) "
                 "SELECT min(id), max(id), CASE WHEN max(id) - min(id) >= %s THEN array_agg(id) END FROM given",
@@ -178,7 +184,7 @@ class Writing:
         )
 
     def copy(self, chunk: dict[str, bytes]) -> None:
-        with self.psycopg.cursor() as cursor:
+        with self.as_django, self.psycopg.cursor() as cursor:
             for name, (table, columns) in TABLES.items():
                 if content := chunk.get(name):
                     with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:

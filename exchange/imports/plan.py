@@ -6,8 +6,10 @@ the file has keys, else by identical turns; answers of a prompt by model and tex
 
 import json
 import random
+import re
 import uuid
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -24,8 +26,7 @@ from exchange.imports.raters import Models, Raters
 from exchange.imports.table import EMPTY, Table
 from exchange.imports.turns import LineError
 
-NULL = "\\N"
-SETTING = "imported"
+NULL, SETTING = "\\N", "imported"
 MOST_VOTES = 30_000
 
 
@@ -71,7 +72,7 @@ class Plan:
                 self.keys.add(number)
                 self.key_prompt.append(ordinal)
         self.here = len(self.prompt_ids)
-        self.number = self.newest_number()
+        self.number, self.given = self.newest_number(), array("q")
 
     def newest_number(self) -> int:
         found = self.backend.query(
@@ -222,11 +223,14 @@ class Plan:
         return ordinal
 
     def new_prompt(self, record: Record, messages: Sequence[Message], number: int, key: str) -> int:
+        if key and (numbered := re.fullmatch(r"prompt-([0-9]{5,12})", key)):
+            self.check_number(key, int(numbered[1]))
         ordinal = self.prompts.add(number)
         pk = self.backend.next_id("prompt")
         self.prompt_ids.append(pk)
         if not key:
             self.number += 1
+            self.given.append(self.number)
             key = f"prompt-{self.number:05}"
         elif self.keys.find(hash(key)) == EMPTY:
             self.keys.add(hash(key))
@@ -242,6 +246,13 @@ class Plan:
                 f"{self.now}\n"
             )
         return ordinal
+
+    def check_number(self, key: str, number: int) -> None:
+        """A key of the file may look like those that lines without one get: these have others then."""
+        at = bisect_left(self.given, number)
+        if self.given[at : at + 1] == array("q", [number]) and key == f"prompt-{number:05}":
+            raise LineError(f"An earlier line without a key was given {key}. Give each line a key of its own.", "key")
+        self.number = max(self.number, number)
 
     # --- answers, items, votes ------------------------------------------------------------------------------
 

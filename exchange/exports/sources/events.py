@@ -175,5 +175,6 @@ def sent_back(spec: ExportSpec, people: People) -> tuple[str, str]:
             {people.sql("s.annotator_id")} AS about, {changed} AS state, {commented(spec, "s.note", "comment")},
             s.answered_at AS ended_at
         FROM annotate_sentback AS s JOIN annotate_assignment AS a ON a.id = s.assignment_id {TASK.format(of="a")}
-        {WHERE.format(of="s")} AND NOT s.annotator_id = ANY(%(gone)s::bigint[]) ORDER BY s.id""",
+        {WHERE.format(of="s")} AND NOT s.annotator_id = ANY(%(gone)s::bigint[])
+            AND NOT s.reviewer_id = ANY(%(gone)s::bigint[]) ORDER BY s.id""",
     )

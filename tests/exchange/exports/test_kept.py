@@ -128,6 +128,17 @@ def test_kill_9_leaves_no_file_under_its_name(
     assert [path.name for path in tmp_path.glob("out*")] == ["out.jsonl"]
 
 
+def test_two_that_write_the_same_file_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    with kept.whole_or_nothing(path) as first:
+        first.write(b"one\n")
+        with pytest.raises(OSError, match="another export is writing this file"), kept.whole_or_nothing(path):
+            pass
+        first.write(b"two\n")
+    assert path.read_bytes() == b"one\ntwo\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_the_command_writes_a_file_and_says_so(project: Project, freeze: Freeze, tmp_path: Path) -> None:
     freeze()
     said = io.StringIO()

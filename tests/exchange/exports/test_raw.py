@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import Project, User
 from annotate import services
-from annotate.models import Feedback
+from annotate.models import Feedback, SentBack
 from curate.models import ConsentWithdrawal
 from exchange.exports.people import People
 from exchange.exports.stream import look, prepare
@@ -93,6 +93,18 @@ def test_who_withdrew_consent_is_in_no_raw_export(project: Project, votes: list[
         vote.pk for vote in votes if vote.annotator != gone
     }
     assert all(len(task["responses"]["preference"]) == 2 for task in rows(project, what="answers", format="argilla"))
+
+
+def test_what_a_reviewer_who_withdrew_wrote_is_in_no_raw_export(
+    project: Project, votes: list[Feedback], researcher: User
+) -> None:
+    vote = votes[0]
+    SentBack.objects.create(
+        assignment=vote.assignment, project=project, annotator=vote.annotator, reviewer=researcher, note="Look again."
+    )
+    assert "sent_back" in {row["event"] for row in rows(project, what="events")}
+    ConsentWithdrawal.objects.create(project=project, user=researcher)
+    assert "sent_back" not in {row["event"] for row in rows(project, what="events")}
 
 
 def test_other_projects_are_not_in_it(project: Project, votes: list[Feedback]) -> None:

@@ -18,6 +18,7 @@ from exchange.imports.base import Becomes, Mapping, Outcome, Refused, Unreadable
 from exchange.imports.check import check
 from exchange.imports.detect import detect, guessed_mapping
 from exchange.imports.formats import FORMATS
+from exchange.imports.plan import Plan
 from exchange.imports.write import write
 
 pytestmark = pytest.mark.django_db
@@ -303,6 +304,34 @@ def test_keys_name_one_prompt_each(tmp_path: Path, project: Project) -> None:
     assert sorted(Prompt.objects.values_list("key", flat=True)) == ["k1", "k2"]
     again = write(file(tmp_path, line(id="k2", prompt="New")), FORMATS["jsonl"], mapping, project, None, on_bad="skip")
     assert "is in the project already, with another text" in again.problems[0].what
+
+
+def test_keys_that_look_like_given_ones_meet_none(tmp_path: Path, project: Project) -> None:
+    mapping = PAIRS.with_columns({"id": Becomes("key")})
+    content = (
+        line(id="", prompt="one") + line(id="prompt-00001", prompt="two") + line(id="prompt-00002", prompt="three")
+        + line(id="", prompt="four")
+    )  # fmt: skip
+    path = file(tmp_path, content)
+    done = write(path, FORMATS["jsonl"], mapping, project, None, on_bad="skip")
+    assert [(one.line, "without a key was given prompt-00001" in one.what) for one in done.problems] == [(2, True)]
+    assert sorted(Prompt.objects.values_list("key", flat=True)) == ["prompt-00001", "prompt-00002", "prompt-00003"]
+
+
+def test_a_key_that_came_in_meanwhile_is_told_in_words(
+    tmp_path: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = Plan.load_prompts
+
+    def and_another(plan: Plan) -> None:
+        load(plan)
+        Prompt.objects.create(project=project, key="k1", messages=[{"role": "user", "content": "theirs"}])
+
+    monkeypatch.setattr(Plan, "load_prompts", and_another)
+    mapping = PAIRS.with_columns({"id": Becomes("key")})
+    with pytest.raises(ValueError, match="Somebody added the same prompts while the file was read"):
+        write(file(tmp_path, line(id="k1")), FORMATS["jsonl"], mapping, project, None)
+    assert nothing_is_there()
 
 
 def test_an_unknown_model_that_was_said_to_be_here_is_no_guess(tmp_path: Path, project: Project) -> None:
