@@ -25,20 +25,24 @@ def items(plan: Plan, which: NDArray[np.int64] | None = None) -> Iterator[list[I
     names = model_names(plan)
     starts = range(0, places.size, WINDOW)
     # The database looks for the next window while rows are made of this one.
-    with ThreadPoolExecutor(1, initializer=share, initargs=(connections[DEFAULT_DB_ALIAS],)) as thread:
-        waiting: Future[list[Item]] | None = None
-        for first in starts:
-            window = Window(plan, places[first : first + WINDOW], names)
-            coming, waiting = waiting, thread.submit(window.items)
-            if coming:
-                yield coming.result()
-        if waiting:
-            yield waiting.result()
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    wrapper.inc_thread_sharing()
+    try:
+        with ThreadPoolExecutor(1, initializer=share, initargs=(wrapper,)) as thread:
+            waiting: Future[list[Item]] | None = None
+            for first in starts:
+                window = Window(plan, places[first : first + WINDOW], names)
+                coming, waiting = waiting, thread.submit(window.items)
+                if coming:
+                    yield coming.result()
+            if waiting:
+                yield waiting.result()
+    finally:  # also when the reader stops early: the thread has ended by now
+        wrapper.dec_thread_sharing()
 
 
 def share(wrapper: BaseDatabaseWrapper) -> None:
     """Let this thread ask by another's connection, in its transaction: psycopg lets one statement run at a time."""
-    wrapper.inc_thread_sharing()
     connections[DEFAULT_DB_ALIAS] = wrapper
 
 

@@ -1,9 +1,11 @@
 """Numbers of a project that a preview keeps from one look to the next: only the recipe changed, not the answers."""
 
+import sys
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,14 +18,15 @@ from curate.plan import Facts
 from curate.source import Answers
 
 KEPT_FOR = 600
-MOST = 24
+MOST_BYTES = 256 * 2**20
+"""Of the arrays that one process keeps, of all projects."""
 T = TypeVar("T")
 
 
 class Kept(Facts):
     """Facts of this process, kept until answers, items, prompts or responses come or go; ten minutes at most."""
 
-    known: OrderedDict[tuple[Any, ...], tuple[Any, float, Any]] = OrderedDict()
+    known: OrderedDict[tuple[Any, ...], tuple[Any, float, Any, int]] = OrderedDict()
     lock = threading.Lock()
 
     def __init__(self, project: Project) -> None:
@@ -39,10 +42,18 @@ class Kept(Facts):
                 value: T = found[2]
                 return value
         fresh = compute()
+        size = size_of(fresh)
         with self.lock:
-            self.known[key] = (self.stamp, now, fresh)
-            while len(self.known) > MOST:
-                self.known.popitem(last=False)
+            old = [one for one, (stamp, when, _, _) in self.known.items()
+                   if now - when >= KEPT_FOR or (one[:2] == key[:2] and stamp != self.stamp)]  # fmt: skip
+            for one in old:
+                del self.known[one]
+            self.known[key] = (self.stamp, now, fresh, size)
+            self.known.move_to_end(key)
+            total = sum(one[3] for one in self.known.values())
+            while total > MOST_BYTES:
+                _, gone = self.known.popitem(last=False)
+                total -= gone[3]
         return fresh
 
     def answers(self, kinds: tuple[str, ...], *, compares: bool, two_prompts: bool) -> Answers:
@@ -67,6 +78,17 @@ class Kept(Facts):
             None if together is None else hash(together.tobytes()),
         )
         return self.keep("groups", by, lambda: super(Kept, self).groups(prompts, **how))
+
+
+def size_of(value: Any) -> int:
+    """Bytes of the arrays in it, also of those in the fields of a dataclass."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if is_dataclass(value):
+        return sum(size_of(getattr(value, one.name)) for one in fields(value))
+    if isinstance(value, dict):
+        return sum(size_of(one) for one in value.values())
+    return sum(size_of(one) for one in value) if isinstance(value, (list, tuple)) else sys.getsizeof(value)
 
 
 def stamp_of(project: Project) -> tuple[Any, ...]:

@@ -26,6 +26,7 @@ def readme(plan: Plan, *, name: str, rows: dict[str, int], card: dict[str, Any],
             {"split": split, "path": f"{split}.parquet"} for split, count in rows.items() if count
         ]}],
     }  # fmt: skip
+    recipe = plan.recipe.model_dump(mode="json", exclude={"annotators"})  # user names stay in the house
     lines = [
         "---", yaml.safe_dump(head, sort_keys=False, allow_unicode=True).strip(), "---", "", f"# {name}", "",
         f"{plan.builder.summary} For {row.trained_by}.", "",
@@ -40,7 +41,7 @@ def readme(plan: Plan, *, name: str, rows: dict[str, int], card: dict[str, Any],
         *[f"- **{one['title']}.** {one['text']}" for one in card["warnings"]], "",
         *facts(card), "",
         "## Recipe", "", "```yaml",
-        yaml.safe_dump(plan.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True).strip(), "```", "",
+        yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True).strip(), "```", "",
     ]  # fmt: skip
     return "\n".join(lines)
 

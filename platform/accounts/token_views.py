@@ -1,6 +1,7 @@
 """The page on which a person makes and revokes tokens for the API."""
 
 from django.contrib import messages
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -11,6 +12,7 @@ from accounts import tokens
 from accounts.models import ApiToken, User
 
 LIFETIMES = ((30, "30 days"), (90, "90 days"), (365, "a year"), (0, "until revoked"))
+TAKEN = "You have a token {name} already. Revoke it first, or choose another name."
 MOST = 50
 """Live tokens a person. More are nobody's plan."""
 
@@ -28,14 +30,18 @@ def index(request: HttpRequest) -> HttpResponseBase:
         if not name or len(name) > 60 or "\x00" in name:
             problem = "Give the token a name of 1 to 60 characters, such as where it will be used."
         elif live.filter(name=name).exists():
-            problem = f"You have a token {name} already. Revoke it first, or choose another name."
+            problem = TAKEN.format(name=name)
         elif days not in {str(one) for one, _ in LIFETIMES}:
             problem = "Choose how long the token lives."
         elif live.count() >= MOST:
             problem = f"You have {MOST} tokens. Revoke one that is not used any more."
         else:
-            _, text = tokens.make(request.user, name, days=int(days) or None)
-            name = ""
+            try:
+                with transaction.atomic():
+                    _, text = tokens.make(request.user, name, days=int(days) or None)
+                name = ""
+            except IntegrityError:  # another post with this name came between the look and the write
+                problem, text = TAKEN.format(name=name), ""
     context = {
         "tokens": ApiToken.objects.filter(user=request.user), "problem": problem, "made": text, "name": name,
         "lifetimes": LIFETIMES, "days": request.POST.get("days", "90"),

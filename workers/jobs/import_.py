@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from accounts.permissions import can_research
 from annotate.models import Protocol
 from exchange.imports.base import Mapping, Outcome, Refused, UnreadableFile
 from exchange.imports.formats import FORMATS
@@ -26,6 +27,14 @@ def run(context: JobContext, spec: ImportSpec) -> None:
     upload = Upload.objects.filter(pk=spec.upload, project=context.job.project).first()
     if upload is None:
         raise JobError("The uploaded file is gone, so there is nothing to import. Send it again.")
+    # Roles may have changed while it waited.
+    owner, project = context.job.created_by, context.job.project
+    if owner is not None and not can_research(owner, project):
+        reason = f"The role of {owner} does not let them import into {project} any more. Ask an admin for researcher."
+        Upload.objects.filter(pk=upload.pk).exclude(state=Upload.State.IMPORTED).update(
+            state=Upload.State.FAILED, error=reason, finished_at=timezone.now()
+        )
+        raise JobError(reason)
     try:
         bring_in(context, upload)
     except AlreadyIn:
