@@ -14,6 +14,8 @@ import orjson
 from exchange.imports.base import Problem, Row, UnreadableFile
 from exchange.imports.unpack import Stream
 
+ROWS_AT_ONCE, FEW_ROWS = 256, 8
+"""Of Parquet: rows that are read together, and rows whose texts are in memory together."""
 MOST_LINE = 16 * 2**20
 """Bytes. A line of 16 MB is no prompt with answers."""
 MOST_COLUMNS = 1_000
@@ -336,18 +338,35 @@ def table_row(names: list[str], cells: list[str], number: int, *, torn: bool) ->
 
 
 def parquet_rows(path: Path) -> Iterator[Line]:
+    """A few kilobytes may stand for gigabytes, since a text that repeats is stored once. So texts stay in the file's
+    dictionary until their row is read, and few rows are read at once where rows are large."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
-            if len(file.schema_arrow.names) > MOST_COLUMNS:
-                raise UnreadableFile(f"The file has more than {MOST_COLUMNS:,} columns. Leave some out.")
+            schema = file.schema_arrow
+        if len(schema.names) > MOST_COLUMNS:
+            raise UnreadableFile(f"The file has more than {MOST_COLUMNS:,} columns. Leave some out.")
+        texts = [one.name for one in schema if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             number = 0
-            for batch in file.iter_batches(batch_size=1_000):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row, None
+            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
+                if batch.nbytes > ROWS_AT_ONCE * MOST_LINE // 4:
+                    raise UnreadableFile(
+                        f"Rows {number + 1:,} to {number + batch.num_rows:,} hold {batch.nbytes / 1e6:,.0f} MB, more "
+                        "than any real rows do. Leave their column out of the file."
+                    )
+                for first in range(0, batch.num_rows, FEW_ROWS):
+                    for row in batch.slice(first, FEW_ROWS).to_pylist():
+                        number += 1
+                        large = sum(len(value) for value in row.values() if isinstance(value, str))
+                        if large > MOST_LINE:
+                            held = f"The row holds {large / 1e6:,.0f} million characters"
+                            what = f"{held}, {MOST_LINE / 1e6:,.0f} are read. Shorten it, or leave it out."
+                            yield number, Problem(number, what, ""), None
+                        else:
+                            yield number, row, None
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableFile(f"The Parquet file cannot be read: {str(error)[:160]}. Write it again.") from error
 

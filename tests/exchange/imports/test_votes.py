@@ -11,7 +11,8 @@ from accounts.models import AuditEvent, Project, User
 from annotate import services
 from annotate.desk.answers import asked_of
 from annotate.models import Assignment, Feedback, Prompt, Response, Task
-from exchange.imports.base import Becomes, Mapping, Outcome
+from exchange.imports import readers
+from exchange.imports.base import Becomes, Mapping, Outcome, Problem
 from exchange.imports.check import check
 from exchange.imports.detect import columns, detect, guessed_mapping
 from exchange.imports.formats import FORMATS
@@ -292,6 +293,31 @@ def test_argilla_answers_are_votes_of_those_who_submitted(name: str, tmp_path: P
     write(path, format, guessed_mapping(path, format), project, None)
     one = Feedback.objects.get()
     assert (one.annotator.first_name, one.preference, one.task.prompt.text) == ("u1", -2, "q")
+
+
+def test_a_parquet_file_of_a_text_that_repeats_is_no_bomb(tmp_path: Path) -> None:
+    """A kilobyte that stands for two gigabytes: a text of 2 MB, 1,000 times; and one row that is too large."""
+    import tracemalloc
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def written(texts: list[str], places: list[int]) -> Path:
+        column = pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), pa.array(texts))
+        pq.write_table(pa.table({"prompt": column}), tmp_path / "f.parquet", compression="zstd", store_schema=False)
+        return tmp_path / "f.parquet"
+
+    path = written(["x" * 2_000_000], [0] * 1_000)
+    assert path.stat().st_size < 10_000
+    tracemalloc.start()
+    rows = sum(1 for _, row, _ in readers.parquet_rows(path) if len(row["prompt"]) == 2_000_000)  # type: ignore[index]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert rows == 1_000
+    assert peak < 100_000_000
+    found = [line for _, line, _ in readers.parquet_rows(written(["a", "x" * 17_000_000], [0, 1, 0]))]
+    assert found[0] == found[2] == {"prompt": "a"}
+    assert isinstance(found[1], Problem) and "17 million characters" in found[1].what and found[1].line == 2
 
 
 def test_parquet_and_excel_come_in_like_jsonl(tmp_path: Path, project: Project) -> None:
