@@ -95,7 +95,8 @@ def read_answers(
             coalesce(f.preference, {NO_SIDE}),
             -- null where the kind has no such word
             f.preference IS NULL AND coalesce(f.value->'both_bad' = 'true'::jsonb, false),
-            coalesce((f."order"->>0)::int, -1), extract(epoch FROM f.created_at)
+            CASE WHEN f.value ? 'order_unknown' THEN -1 ELSE coalesce((f."order"->>0)::int, -1) END,
+            extract(epoch FROM f.created_at)
         FROM {Feedback._meta.db_table} f
         JOIN {Task._meta.db_table} t ON t.id = f.task_id
         JOIN {Assignment._meta.db_table} a ON a.id = f.assignment_id

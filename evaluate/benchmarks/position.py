@@ -18,7 +18,12 @@ from evaluate.stats.position import FAIR
 def run(project: Project) -> list[Result]:
     sides: dict[str, list[int]] = defaultdict(list)
     raters: dict[str, list[str]] = defaultdict(list)
-    rows = comparisons(project).values_list("origin", "annotator__username", "order", "preference")
+    # Labels of imported files say what is better, and not what was shown first.
+    rows = (
+        comparisons(project)
+        .exclude(value__has_key="order_unknown")
+        .values_list("origin", "annotator__username", "order", "preference")
+    )
     for origin, rater, order, preference in rows.iterator(chunk_size=10_000):
         side = int(np.sign(preference or 0))
         sides[origin].append(side if order[0] == 0 else -side)

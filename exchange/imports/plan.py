@@ -390,7 +390,9 @@ class Plan:
         for one in vote.said:
             shown = order if one.of == "all" else order[:1]
             preference = one.preference if one.preference is None or order[0] == 0 else -one.preference
-            value = escaped(orjson.dumps(one.value).decode())
+            # Of a label (chosen, rejected) nobody knows which side was shown first: statistics of sides leave it out.
+            unknown = {"order_unknown": True} if vote.repeats and one.kind == "pairwise" else {}
+            value = escaped(orjson.dumps({**one.value, **unknown}).decode())
             self.rows["feedback"].append(
                 f"{self.backend.next_id('feedback')}\t{assignment}\t{self.project.pk}\t{task}\t{rater}\t{one.kind}\t"
                 f"{steps.index((one.kind, one.of))}\timported\t{value}\t{shown}\t"

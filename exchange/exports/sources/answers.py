@@ -63,7 +63,8 @@ MESSAGES_ONLY = """(
 def source(project: Project, spec: ExportSpec, people: People) -> Source:
     timing = 'f."order", f.active_ms,' if spec.timing else ""
     winner_first = (
-        "CASE WHEN f.preference > 0 THEN f.\"order\"->>0 = '0' WHEN f.preference < 0 THEN f.\"order\"->>0 = '1' END"
+        "CASE WHEN f.value ? 'order_unknown' THEN NULL WHEN f.preference > 0 THEN f.\"order\"->>0 = '0' "
+        "WHEN f.preference < 0 THEN f.\"order\"->>0 = '1' END"
     )
     comment = "f.comment," if spec.comments else ""
     query = f"""

@@ -11,6 +11,10 @@ from accounts.models import AuditEvent, Project, User
 from annotate import services
 from annotate.desk.answers import asked_of
 from annotate.models import Assignment, Feedback, Prompt, Response, Task
+from curate import source
+from evaluate.benchmarks import position
+from exchange.exports.people import People
+from exchange.exports.sources import answers
 from exchange.imports import readers
 from exchange.imports.base import Becomes, Mapping, Outcome, Problem
 from exchange.imports.check import check
@@ -20,6 +24,7 @@ from exchange.imports.write import write
 from registry.forms import names_of
 from registry.models import ModelVersion
 from registry.references import NotThere, model_named
+from registry.specs.export import ExportSpec
 from tests.factories import make_model, make_prompt, make_raters, make_response, make_task
 
 pytestmark = pytest.mark.django_db
@@ -293,6 +298,22 @@ def test_argilla_answers_are_votes_of_those_who_submitted(name: str, tmp_path: P
     write(path, format, guessed_mapping(path, format), project, None)
     one = Feedback.objects.get()
     assert (one.annotator.first_name, one.preference, one.task.prompt.text) == ("u1", -2, "q")
+
+
+def test_nobody_knows_what_a_label_was_shown_first(tmp_path: Path, project: Project) -> None:
+    """Chosen and rejected say what is better. As sides they would be a voter who always takes the first."""
+    path = tmp_path / "pairs.jsonl"
+    start = "\n\nHuman: {}?\n\nAssistant: "
+    pairs = [{"chosen": f"{start.format(n)}yes {n}", "rejected": f"{start.format(n)}no"} for n in range(5)]
+    path.write_text("".join(json.dumps(one) + "\n" for one in pairs))
+    format, _ = detect(path)[0]
+    assert write(path, format, guessed_mapping(path, format), project, None).counts.votes == 5
+    assert source.read_answers(project, ("pairwise",), compares=True, two_prompts=False).first.tolist() == [-1] * 5
+    assert position.run(project) == []
+    spec = ExportSpec(what="answers")
+    rows = list(answers.source(project, spec, People(project, spec.people)).rows())
+    assert [row["chosen_shown_first"] for row in rows] == [None] * 5
+    assert {row["chosen"] for row in rows} == {f"yes {n}" for n in range(5)}
 
 
 def test_a_parquet_file_of_a_text_that_repeats_is_no_bomb(tmp_path: Path) -> None:
