@@ -17,7 +17,7 @@ from django.db import connection
 from registry import jobs
 from registry.models import Job
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class Worker:
