@@ -1,6 +1,10 @@
 from django.urls import path
 
-from curate import builder_view, consent_view, dataset_view, diff_view, list_view
+from curate.pages import builder as builder_view
+from curate.pages import comparison as diff_view
+from curate.pages import consent as consent_view
+from curate.pages import dataset as dataset_view
+from curate.pages import datasets as list_view
 
 ONE = "p/<slug:slug>/datasets/<slug:name>/v<int:version>/"
 

@@ -1,6 +1,8 @@
 from django.urls import path
 
-from exchange import api, export_views, import_views
+from exchange import api
+from exchange.pages import exports as export_views
+from exchange.pages import imports as import_views
 
 urlpatterns = [
     path("p/<slug:slug>/export/", export_views.export, name="export"),

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import psutil
 
-from curate.kept import Kept
-from curate.preview import preview
+from curate.making.kept import Kept
+from curate.making.preview import preview
 from registry import jobs
 from registry.models import Job
 from registry.specs import SPECS, BuildDatasetSpec

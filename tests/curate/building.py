@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from accounts.models import Project
-from curate.freeze import Frozen, freeze
-from curate.funnel import Funnel
-from curate.items import items
-from curate.plan import plan
+from curate.making.freeze import Frozen, freeze
+from curate.making.funnel import Funnel
+from curate.making.items import items
+from curate.making.plan import plan
+from curate.making.stream import Stream, finish_funnel
 from curate.rows import Row
-from curate.stream import Stream, finish_funnel
 from registry.specs import BuildDatasetSpec
 from tests.factories import make_raters, make_task, make_vote
 

@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import Project, User
 from annotate import services
-from curate.split import split_of
+from curate.making.split import split_of
 from tests.curate.building import build, frozen, text, voted
 from tests.factories import TEXTS, make_raters, make_task, make_vote
 

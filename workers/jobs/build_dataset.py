@@ -6,10 +6,10 @@ from django.db.models import Max
 
 from accounts.models import Project
 from annotate.models import DatasetFeedback
-from curate.freeze import Frozen, freeze
-from curate.plan import Plan, RecipeError, plan
-from curate.readme import readme
-from curate.tokens import NoTokenizer
+from curate.making.freeze import Frozen, freeze
+from curate.making.plan import Plan, RecipeError, plan
+from curate.making.readme import readme
+from curate.making.tokens import NoTokenizer
 from registry.models import Dataset
 from registry.specs import BuildDatasetSpec
 from workers.context import JobContext

@@ -9,7 +9,7 @@ import pytest
 from accounts.models import Project
 from annotate import services
 from annotate.models import Assignment, Feedback, Protocol, Task
-from curate.tokens import tokens_of
+from curate.making.tokens import tokens_of
 from tests.curate.building import build, text
 from tests.factories import make_prompt, make_raters, make_response, make_task
 

@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts.models import AuditEvent, Project
 from annotate.models import Feedback
-from exchange import export_views
+from exchange.pages import exports as export_views
 from registry.models import Job
 from tests.exchange.exports.conftest import Freeze
 from tests.exchange.exports.making import made

@@ -11,7 +11,7 @@ from accounts.models import AuditEvent, Project, User
 from annotate import services
 from annotate.desk.answers import asked_of
 from annotate.models import Assignment, Feedback, Prompt, Response, Task
-from curate import source
+from curate.making import source
 from evaluate.benchmarks import position
 from exchange.exports.people import People
 from exchange.exports.sources import answers

@@ -1,0 +1,281 @@
+"""Write the rows of a recipe: a Parquet file a split, a hash over what they say, a card. Constant memory for texts."""
+
+import gc
+import hashlib
+import pickle
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.making.card import DRAWN, FLIPS, Diversity, Lengths, Smallest, Tally, lengths_of, notices
+from curate.making.items import items
+from curate.making.plan import Plan
+from curate.making.split import SPLITS
+from curate.making.stream import Counts, Made, Stream, finish_funnel, texts_of
+from curate.making.tokens import NoTokenizer, Tokens, tokens_of
+from curate.rows import MESSAGES, Row, RowType
+
+GROUP = 5_000
+"""Rows of one row group of Parquet."""
+Heard = Callable[[int, int], None]
+"""Called with (items done, rows) after each window; may raise to stop."""
+
+
+@dataclass
+class Frozen:
+    """What was written."""
+
+    rows: dict[str, int]
+    content_hash: str
+    card: dict[str, Any]
+    counts: Counts
+    feedback: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Ids of the answers behind the rows, each once."""
+    held_out: np.ndarray[Any, np.dtype[np.bool_]] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    """Whether each is behind held-out rows."""
+
+
+def freeze(plan: Plan, folder: Path, *, heard: Heard) -> Frozen:
+    """All rows of the plan into `folder`. The caller's transaction is the snapshot that is read."""
+    stream, writing = Stream(plan), Writing(plan)
+    windows = stream.rows(items(plan), np.arange(len(plan)))
+    with ExitStack() as stack:
+        stack.enter_context(rare_collection())
+        files = stack.enter_context(Files(folder, plan.builder.row, plan.builder.slug))
+        made: Iterator[list[Made]] = windows
+        if plan.builder.finish:
+            spool = stack.enter_context(Spool(folder / "rows.tmp"))
+            for window in windows:
+                spool.write(window)
+                heard(stream.counts.items, stream.counts.built)
+            made = spool.finished(plan.builder.finish, stream.tools)
+        for window in made:
+            for one in window:
+                writing.add(one, files.rows[one.row.split])
+                files.add(one.row)
+            writing.flush()
+            heard(stream.counts.items, writing.tally.balance.rows)
+    finish_funnel(plan, plan.funnel, stream.counts, written=writing.tally.balance.rows if plan.builder.finish else None)
+    return writing.done(files, stream.counts)
+
+
+@contextmanager
+def rare_collection() -> Iterator[None]:
+    """Rows hold no cycles; looking for some after each 700 small objects is a third of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+class Writing:
+    """What the card, the hash and the lineage need of each row as it passes."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.tally, self.diversity = plan, Tally(), Diversity()
+        self.digests, self.feedback, self.sides = bytearray(), array("q"), array("b")
+        self.drawn, self.flips, self.expected = Smallest(DRAWN), Smallest(FLIPS), 0.0
+        self.prompts = np.zeros(plan.prompts.pk.size, dtype=bool)
+        self.new: list[str] = []
+        self.columns = [name for name, _ in plan.builder.row.columns]
+        self.thread = ThreadPoolExecutor(1)
+        self.counting: Future[None] | None = None
+        try:
+            self.tokens: Tokens | None = tokens_of(plan.project, plan.recipe.tokenizer)
+        except NoTokenizer:
+            self.tokens = None
+
+    def add(self, one: Made, number: int) -> None:
+        """`number`: which row of its split it becomes."""
+        row = one.row
+        digest = digest_of(row, self.columns, self.plan.builder.slug)
+        self.digests += digest
+        self.tally.add(row)
+        self.feedback.extend(row.feedback_ids)
+        self.sides.extend([row.split == "held_out"] * len(row.feedback_ids))
+        texts = None
+        if not self.prompts[one.prompt]:
+            self.prompts[one.prompt] = True
+            texts = texts_of(row, self.plan.builder.row.texts)
+            self.new.append(texts[0])
+        key = int.from_bytes(digest[:8], "big")
+        if self.drawn.offers(key):
+            self.drawn.add(key, texts or texts_of(row, self.plan.builder.row.texts))
+        if one.flip > 0:
+            self.expected += one.flip
+            rank = int((1 - one.flip) * 1e6) << 32 | key >> 32
+            if self.flips.offers(rank):
+                self.flips.add(rank, {"split": row.split, "row": number, "prompt_key": row.prompt_key,
+                                      "probability": one.flip, "raters": row.raters,
+                                      "agreement": row.agreement})  # fmt: skip
+
+    def flush(self) -> None:
+        """The tokens of new prompts, which the library finds while the next rows are made."""
+        if self.tokens and self.new:
+            if self.counting:
+                self.counting.result()
+            self.counting = self.thread.submit(self.count, self.tokens, self.new)
+        self.new = []
+
+    def count(self, tokens: Tokens, prompts: Sequence[str]) -> None:
+        self.diversity.add(tokens.many(prompts))
+
+    def done(self, files: "Files", counts: Counts) -> Frozen:
+        if self.counting:
+            self.counting.result()
+        self.thread.shutdown()
+        plan, balance = self.plan, self.tally.done()
+        lengths = (
+            lengths_of(self.drawn.things(), plan.builder.row, self.tokens, of=balance.rows)
+            if self.tokens
+            else Lengths()
+        )
+        digests = np.frombuffer(bytes(self.digests), dtype="S32")
+        content = hashlib.sha256(np.sort(digests).tobytes()).hexdigest()
+        feedback, at = np.unique(np.frombuffer(self.feedback, dtype=np.int64), return_index=True)
+        rows = {split: files.rows[split] for split in SPLITS}
+        decided = plan.decided is not None
+        card = {
+            **balance.as_dict(), "builder": plan.builder.slug, "row_type": plan.builder.row.slug,
+            "funnel": plan.funnel.as_list(), "items": counts.items, "feedback": int(feedback.size),
+            "raters": int(np.unique(plan.answers.rater[np.isin(plan.answers.pk, feedback)]).size),
+            "prompts": int(self.prompts.sum()), "clusters": int(np.unique(plan.group[self.prompts]).size),
+            "duplicates": {"exact": counts.exact, "near": counts.near},
+            "too_long": {"prompt": counts.long_prompt, "row": counts.long_row},
+            "diversity": {"value": self.diversity.value() if self.tokens else None, "prompts": self.diversity.prompts,
+                          "tokenizer": self.tokens.name if self.tokens else ""},
+            "lengths": lengths.as_dict(),
+            "likely_flips": {"expected": round(self.expected, 1), "rows": self.flips.things()} if decided else None,
+        }  # fmt: skip
+        card["warnings"] = [
+            one.as_dict() for one in notices(
+                balance, splits=rows, lengths=lengths, flips=self.expected if decided else None,
+                duplicates=counts.exact + counts.near, clusters=card["clusters"], prompts=card["prompts"],
+            )
+        ]  # fmt: skip
+        return Frozen(rows, content, card, counts, feedback, np.frombuffer(self.sides, dtype=np.int8)[at].astype(bool))
+
+
+def digest_of(row: Row, columns: Sequence[str], source: str) -> bytes:
+    """SHA-256 of what a row says: no id of this database, and no key, which may hold one, is in it."""
+    said = [row.columns[name] for name in columns]
+    said += [row.lang, source, row.models, row.seed, row.raters, row.agreement, row.simulated, row.split]
+    return hashlib.sha256(orjson.dumps(said)).digest()
+
+
+class Files:
+    """A Parquet file a split, written a group of rows at a time by a thread while the next group is made."""
+
+    def __init__(self, folder: Path, row_type: RowType, source: str) -> None:
+        self.schema, self.source = row_type.schema, source
+        self.writers = {
+            split: pq.ParquetWriter(folder / f"{split}.parquet", self.schema, compression="zstd") for split in SPLITS
+        }
+        self.waiting: dict[str, list[Row]] = {split: [] for split in SPLITS}
+        self.rows = dict.fromkeys(SPLITS, 0)
+        self.thread = ThreadPoolExecutor(1)
+        self.pending: Future[None] | None = None
+
+    def __enter__(self) -> "Files":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        try:
+            if exception[0] is None:
+                for split in SPLITS:
+                    self.flush(split)
+            if self.pending:
+                self.pending.result()
+        finally:
+            self.thread.shutdown()
+            for writer in self.writers.values():
+                writer.close()
+
+    def add(self, row: Row) -> None:
+        self.rows[row.split] += 1
+        self.waiting[row.split].append(row)
+        if len(self.waiting[row.split]) == GROUP:
+            self.flush(row.split)
+
+    def flush(self, split: str) -> None:
+        rows, self.waiting[split] = self.waiting[split], []
+        if not rows:
+            return
+        table = table_of(rows, self.schema, self.source)
+        if self.pending:
+            self.pending.result()
+        self.pending = self.thread.submit(self.writers[split].write_table, table)
+
+
+def table_of(rows: Sequence[Row], schema: pa.Schema, source: str) -> pa.Table:
+    own: dict[str, Callable[[Row], Any]] = {
+        "prompt_key": lambda row: row.prompt_key, "lang": lambda row: row.lang, "source": lambda row: source,
+        "models": lambda row: list(row.models), "seed": lambda row: row.seed, "raters": lambda row: row.raters,
+        "agreement": lambda row: row.agreement, "simulated": lambda row: row.simulated,
+        "feedback_ids": lambda row: list(row.feedback_ids),
+    }  # fmt: skip
+    columns = []
+    for column in schema:
+        get = own.get(column.name)
+        values = [get(row) for row in rows] if get else [row.columns[column.name] for row in rows]
+        columns.append(messages(values) if column.type == MESSAGES else pa.array(values, type=column.type))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def messages(conversations: Sequence[Sequence[dict[str, str]]]) -> pa.ListArray:
+    """pa.array of it, in a third of the time."""
+    ends = np.cumsum([0, *map(len, conversations)], dtype=np.int32)
+    roles = pa.array([one["role"] for each in conversations for one in each], type=pa.string())
+    contents = pa.array([one["content"] for each in conversations for one in each], type=pa.string())
+    turns = pa.StructArray.from_arrays([roles, contents], fields=list(MESSAGES.value_type))
+    return pa.ListArray.from_arrays(pa.array(ends, type=pa.int32()), turns, type=MESSAGES)
+
+
+class Spool:
+    """Rows on disk, for builders that go through all of them twice before they are written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.file = path, path.open("wb")
+        self.last: Made
+
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.file.close()
+        self.path.unlink(missing_ok=True)
+
+    def write(self, made: list[Made]) -> None:
+        pickle.dump(made, self.file)
+
+    def __iter__(self) -> Iterator[Row]:
+        with self.path.open("rb") as file:
+            while True:
+                try:
+                    window: list[Made] = pickle.load(file)
+                except EOFError:
+                    return
+                for self.last in window:
+                    yield self.last.row
+
+    def finished(self, finish: Callable[..., Iterator[Row]], tools: Any) -> Iterator[list[Made]]:
+        """A row leaves `finish` before the next one is read, so that what else is known of it is still at hand."""
+        self.file.flush()
+        window: list[Made] = []
+        for row in finish(self, tools):
+            window.append(replace(self.last, row=row))
+            if len(window) == GROUP:
+                yield window
+                window = []
+        yield window

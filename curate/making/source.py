@@ -1,0 +1,258 @@
+"""Which answers a recipe takes. Read as columns of numbers: a query and some arrays, however many answers there are.
+
+All current answers of the kinds come in one query, and each filter is an array operation after it. So every step of
+the funnel is counted, and a preview that follows a recipe as it changes need not ask the database again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+
+from accounts.models import Project
+from annotate.models import Assignment, Feedback, Task
+from curate.builders.base import Builder
+from curate.making.columns import Column, read
+from curate.making.funnel import Funnel
+from curate.models import ConsentWithdrawal
+from registry.specs import BuildDatasetSpec
+
+COMPARED = ("pairwise", "chat")
+"""Kinds that ask which of two responses is better, see annotate.comparisons."""
+DERIVED = ("ranking", "rubric")
+"""Kinds whose preference follows from something else; they decide a pair only where a recipe names them."""
+KINDS = ("pairwise", "chat", "ranking", "rubric", "critique", "edit", "selection")
+"""In the order in which one answer of a person to an item is taken before another."""
+ORIGINS = ("human", "simulated", "imported")
+ORIGIN_WORDS = {"human": "people", "simulated": "simulated annotators", "imported": "imported raters"}
+NO_SIDE = 99
+"""Stands for no preference in the column of preferences."""
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One row a current answer to a step of a finished item. All (answers,)."""
+
+    pk: NDArray[np.int64]
+    task: NDArray[np.int64]
+    prompt: NDArray[np.int64]
+    item: NDArray[np.int64]
+    """The assignment: a person's answers to the steps of one item share it."""
+    rater: NDArray[np.int64]
+    step: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    """Place in KINDS."""
+    origin: NDArray[np.int64]
+    """Place in ORIGINS."""
+    preference: NDArray[np.int64]
+    """-3 to 3 in canonical order, NO_SIDE where none was said."""
+    both_bad: NDArray[np.bool_]
+    first: NDArray[np.int64]
+    """The position that was shown first; -1 where nobody knows."""
+    at: NDArray[np.int64]
+    """Seconds since 1970."""
+
+    def __len__(self) -> int:
+        return int(self.pk.size)
+
+    def where(self, chosen: NDArray[Any]) -> "Answers":
+        return replace(self, **{one.name: getattr(self, one.name)[chosen] for one in fields(self)})
+
+
+def kinds_of(builder: Builder, recipe: BuildDatasetSpec) -> tuple[str, ...]:
+    """The kinds that are read: those that the recipe names among the builder's, or else what is usual for it."""
+    if recipe.kinds:
+        return tuple(kind for kind in KINDS if kind in builder.kinds and kind in recipe.kinds)
+    usual = [kind for kind in KINDS if kind in builder.kinds]
+    if builder.reads == "decisions" and not builder.derived and set(usual) & set(COMPARED):
+        usual = [kind for kind in usual if kind not in DERIVED]
+    return tuple(usual)
+
+
+def read_answers(
+    project: Project, kinds: Sequence[str], *, compares: bool, two_prompts: bool = False, tasks: Sequence[int] = ()
+) -> Answers:
+    """Current answers to finished items whose right answer is not known. Of some tasks only where `tasks` are given.
+
+    Turns of chats count, the chats around them do not. With `compares`, items with a criterion of their own stay out:
+    they do not say which response is better in general.
+    """
+    where = ["f.project_id = %(project)s", "f.withdrawn_at IS NULL", "a.status = %(submitted)s",
+             "f.kind = ANY(%(kinds)s)",
+             "t.purpose = ANY(%(purposes)s)", "(f.kind <> 'chat' OR t.purpose = %(turn)s)"]  # fmt: skip
+    where += ["t.criterion = ''"] if compares else []
+    where += [] if two_prompts else ["NOT t.two_prompts"]
+    where += ["f.task_id = ANY(%(tasks)s)"] if len(tasks) else []
+    sql = f"""
+        SELECT f.id, f.task_id, t.prompt_id, f.assignment_id, f.annotator_id, f.step,
+            array_position(%(all_kinds)s::text[], f.kind::text) - 1,
+            array_position(%(origins)s::text[], f.origin::text) - 1,
+            coalesce(f.preference, {NO_SIDE}),
+            -- null where the kind has no such word
+            f.preference IS NULL AND coalesce(f.value->'both_bad' = 'true'::jsonb, false),
+            CASE WHEN f.value ? 'order_unknown' THEN -1 ELSE coalesce((f."order"->>0)::int, -1) END,
+            extract(epoch FROM f.created_at)
+        FROM {Feedback._meta.db_table} f
+        JOIN {Task._meta.db_table} t ON t.id = f.task_id
+        JOIN {Assignment._meta.db_table} a ON a.id = f.assignment_id
+        WHERE {" AND ".join(where)}"""
+    names = [one.name for one in fields(Answers)]
+    columns = read(
+        sql, [Column(name, "bool" if name == "both_bad" else "int") for name in names],
+        project=project.pk, submitted=Assignment.Status.SUBMITTED.value, kinds=list(kinds), all_kinds=list(KINDS),
+        origins=list(ORIGINS), purposes=[Task.Purpose.WORK.value, Task.Purpose.TURN.value],
+        turn=Task.Purpose.TURN.value, tasks=list(tasks),
+    )  # fmt: skip
+    found = Answers(**columns)
+    return found.where(np.lexsort((found.pk, found.task)))
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What the recipe takes."""
+
+    answers: Answers
+    gold: dict[int, tuple[int, int]]
+    """{rater: (right, known)} on the tasks whose answer is known."""
+
+
+def take(
+    project: Project, recipe: BuildDatasetSpec, funnel: Funnel, *, answers: Answers, langs: Callable[[], Any],
+    kinds: Sequence[str],
+) -> Taken:  # fmt: skip
+    """The answers that pass every filter of the recipe, counted filter by filter.
+
+    `langs()` gives the ids of the project's prompts in one of the recipe's languages.
+    """
+    funnel.start("answers", f"current answers of the kind {' or '.join(kinds)}" if kinds else "answers", len(answers))
+    if len(recipe.origins) < len(ORIGINS):
+        keep = np.isin(answers.origin, [ORIGINS.index(one) for one in recipe.origins])
+        answers = answers.where(keep)
+        words = " and ".join(ORIGIN_WORDS[one] for one in ORIGINS if one in recipe.origins)
+        funnel.keep("origins", f"of {words}", len(answers), why="given by others")
+    if recipe.languages:
+        answers = answers.where(np.isin(answers.prompt, langs()))
+        funnel.keep("languages", f"in {', '.join(recipe.languages)}", len(answers), why="in other languages")
+    if recipe.tags:
+        answers = answers.where(np.isin(answers.prompt, tagged(project, recipe.tags)))
+        funnel.keep("tags", f"tagged {', '.join(recipe.tags)}", len(answers), why="prompts without such a tag")
+    if recipe.rounds:
+        answers = answers.where(np.isin(answers.task, of_runs(project, recipe.rounds)))
+        funnel.keep("rounds", f"on responses of {', '.join(recipe.rounds)}", len(answers), why="of other sample runs")
+    if recipe.since or recipe.until:
+        answers = answers.where(between(answers.at, recipe.since, recipe.until))
+        funnel.keep("dates", days(recipe), len(answers), why="given on other days")
+    if recipe.annotators:
+        answers = answers.where(np.isin(answers.rater, people(recipe.annotators)))
+        funnel.keep("annotators", chosen(len(recipe.annotators)), len(answers), why="by other people")
+    gold = known_right(project)
+    if recipe.minimum_gold_accuracy > 0:
+        good = [pk for pk, (right, known) in gold.items() if right >= recipe.minimum_gold_accuracy * known - 1e-9]
+        answers = answers.where(np.isin(answers.rater, good))
+        funnel.keep(
+            "gold", f"by raters right on {recipe.minimum_gold_accuracy:.0%} of known answers or more", len(answers),
+            why="raters below it, or never asked one",
+        )  # fmt: skip
+    if gone := withdrawn(project):
+        answers = answers.where(~np.isin(answers.rater, gone))
+        funnel.keep("consent", "of people who consent", len(answers), why="consent was withdrawn")
+    return Taken(answers, gold)
+
+
+def votes_of(answers: Answers) -> Answers:
+    """The answers that decide a pair: one of each person and item, sorted by task and answer.
+
+    Of two comparisons in one protocol ("more helpful?", "safer?") the first is the one that is asked in general; a
+    comparison comes before a preference that follows from a ranking or from ratings.
+    """
+    says = (answers.preference != NO_SIDE) | answers.both_bad
+    asked = answers.where(says & (answers.kind < 4))
+    order = np.lexsort((asked.step, np.maximum(asked.kind, 1), asked.item))
+    _, at = np.unique(asked.item[order], return_index=True)
+    kept = asked.where(order[at])
+    return kept.where(np.lexsort((kept.pk, kept.task)))
+
+
+def enough_raters(answers: Answers, minimum: int) -> NDArray[np.bool_]:
+    """Whether the answer's task has so many raters. (answers,)"""
+    pairs = np.unique(np.stack([answers.task, answers.rater]), axis=1)
+    tasks, raters = np.unique(pairs[0], return_counts=True)
+    many: NDArray[np.bool_] = (raters >= minimum)[np.searchsorted(tasks, answers.task)]
+    return many
+
+
+# --- What the filters ask the database ------------------------------------------------------------------------------
+
+
+def ids(sql: str, **values: Any) -> NDArray[np.int64]:
+    return read(sql, [Column("id", "int")], **values)["id"]
+
+
+def tagged(project: Project, tags: Sequence[str]) -> NDArray[np.int64]:
+    """Prompts with one of the tags."""
+    return ids("SELECT id FROM annotate_prompt WHERE project_id = %(project)s AND tags ?| %(tags)s",
+               project=project.pk, tags=list(tags))  # fmt: skip
+
+
+def of_runs(project: Project, names: Sequence[str]) -> NDArray[np.int64]:
+    """Tasks that show a response of one of the runs."""
+    return ids(
+        "SELECT DISTINCT tr.task_id FROM annotate_taskresponse tr JOIN annotate_response r ON r.id = tr.response_id "
+        "JOIN registry_job j ON j.id = r.job_id WHERE j.project_id = %(project)s AND j.name = ANY(%(names)s)",
+        project=project.pk, names=list(names),
+    )  # fmt: skip
+
+
+def runs(project: Project, names: Sequence[str]) -> NDArray[np.int64]:
+    return ids("SELECT id FROM registry_job WHERE project_id = %(project)s AND name = ANY(%(names)s)",
+               project=project.pk, names=list(names))  # fmt: skip
+
+
+def chosen(many: int) -> str:
+    """No names: the funnel is frozen into the card and the README, which leave the house."""
+    return f"by {many:,} chosen {'person' if many == 1 else 'people'}"
+
+
+def people(names: Sequence[str]) -> NDArray[np.int64]:
+    return ids("SELECT id FROM accounts_user WHERE username = ANY(%(names)s)", names=list(names))
+
+
+def known_right(project: Project) -> dict[int, tuple[int, int]]:
+    """{rater: (right, known)} by first answers: a second one may come from whoever was told the answer."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT f.annotator_id, count(*) FILTER (WHERE f."right"), count(*)
+            FROM annotate_feedback f LEFT JOIN annotate_feedback later ON later.supersedes_id = f.id
+            WHERE f.project_id = %s AND f."right" IS NOT NULL AND f.supersedes_id IS NULL
+                AND (f.withdrawn_at IS NULL OR later.id IS NOT NULL)
+            GROUP BY f.annotator_id""",
+            [project.pk],
+        )
+        return {rater: (right, known) for rater, right, known in cursor.fetchall()}
+
+
+def withdrawn(project: Project) -> list[int]:
+    """People who withdrew their consent to the use of their feedback in this project."""
+    return list(ConsentWithdrawal.current.filter(project=project).values_list("user_id", flat=True))
+
+
+def between(at: NDArray[np.int64], since: date | None, until: date | None) -> NDArray[np.bool_]:
+    """Whether seconds since 1970 are on these days, both ends included, in UTC."""
+    begin = midnight(since) if since else np.iinfo(np.int64).min
+    end = midnight(until) + DAY if until else np.iinfo(np.int64).max
+    return (at >= begin) & (at < end)
+
+
+def midnight(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+def days(recipe: BuildDatasetSpec) -> str:
+    if recipe.since and recipe.until:
+        return f"of {recipe.since} to {recipe.until}"
+    return f"since {recipe.since}" if recipe.since else f"until {recipe.until}"

@@ -1,0 +1,1 @@
+"""The pages of imports and exports: thin views, and what they show."""
