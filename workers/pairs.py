@@ -6,9 +6,17 @@ import math
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from workers.modeling import Messages, completion_ids, prompt_ids
+
+
+class TokenRow(Protocol):
+    """A row as tokens, of whatever shape."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that one forward pass over all of the row reads."""
 
 
 @dataclass(frozen=True)
@@ -90,24 +98,24 @@ def _fate(pair: TokenPair, max_tokens: int) -> str:
     return "used"
 
 
-def epoch_batches(pairs: Sequence[TokenPair], *, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+def epoch_batches(rows: Sequence[TokenRow], *, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
     """Indices of each batch of one epoch, in order: a pure function of its arguments, so a resumed run needs
     only its position.
 
-    Pairs of similar length share a batch, which saves padding. The sort is within runs of eight batches, and
-    the batches are shuffled again, so that short pairs do not all come first.
+    Rows of similar length share a batch, which saves padding. The sort is within runs of eight batches, and
+    the batches are shuffled again, so that short rows do not all come first.
     """
     generator = random.Random(f"{seed}:{epoch}")
-    order = list(range(len(pairs)))
+    order = list(range(len(rows)))
     generator.shuffle(order)
     batches: list[list[int]] = []
     for start in range(0, len(order), 8 * batch_size):
-        run = sorted(order[start : start + 8 * batch_size], key=lambda index: pairs[index].tokens)
+        run = sorted(order[start : start + 8 * batch_size], key=lambda index: rows[index].tokens)
         batches += [run[at : at + batch_size] for at in range(0, len(run), batch_size)]
     generator.shuffle(batches)
     return batches
 
 
-def total_steps(pairs: Sequence[TokenPair], *, batch_size: int, epochs: float) -> int:
-    """Optimiser steps of a run; at least one where there is a pair. The last batch of an epoch may be small."""
-    return math.ceil(math.ceil(len(pairs) / batch_size) * epochs)
+def total_steps(rows: Sequence[TokenRow], *, batch_size: int, epochs: float) -> int:
+    """Optimiser steps of a run; at least one where there is a row. The last batch of an epoch may be small."""
+    return math.ceil(math.ceil(len(rows) / batch_size) * epochs)

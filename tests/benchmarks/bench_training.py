@@ -36,7 +36,7 @@ from workers.modeling import (
     render_prompt,
 )
 from workers.pairs import PreferencePair, TokenPair, epoch_batches, tokenize_pairs
-from workers.training import TrainingSettings, train
+from workers.training import TrainingSettings, train_pairs
 
 PAIRS = 64
 PROMPTS = 64
@@ -230,7 +230,7 @@ def train_ours(
     model = add_lora(load_policy(folder), seed=SEED)
     losses: list[float] = []
     start = time.perf_counter()
-    train(
+    train_pairs(
         model,
         tokens,
         settings=replace(SETTINGS, shared_prefix=shared_prefix),
@@ -311,7 +311,7 @@ def timed_trainer() -> type[Any]:
     from trl import DPOTrainer
 
     class TimedTrainer(DPOTrainer):
-        """A workaround: TRL measures the reference inside its constructor, ours inside train().
+        """A workaround: TRL measures the reference inside its constructor, ours inside train_pairs().
 
         Of the constructor only the forward passes count as TRL's time; loading the rows for them, keeping the
         results on disk, tokenization and hashing the weights do not.

@@ -8,7 +8,7 @@ import torch
 from tests.workers.tiny import make_tiny_model
 from workers.modeling import Conversation, add_lora, load_reward_model, load_tokenizer, reward_scores
 from workers.pairs import PreferencePair, tokenize_pairs
-from workers.training import TrainingSettings, train
+from workers.training import TrainingSettings, train_pairs
 
 
 def test_margins_of_training_are_differences_of_scores(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_margins_of_training_are_differences_of_scores(tmp_path: Path) -> None:
     )
     tokens, _ = tokenize_pairs(tokenizer, [pair], max_tokens=200)
     settings = TrainingSettings("bradley_terry", learning_rate=1e-12)
-    result = train(model, tokens, held_out=tokens, settings=settings, pad_id=tokenizer.pad_token_id)
+    result = train_pairs(model, tokens, held_out=tokens, settings=settings, pad_id=tokenizer.pad_token_id)
     chosen, rejected = reward_scores(
         model, tokenizer, [Conversation(messages, "Soak them."), Conversation(messages, pair.rejected, finished=False)]
     )

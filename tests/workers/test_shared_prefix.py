@@ -17,7 +17,7 @@ from tests.workers.tiny import make_tiny_model
 from workers.engine.prefix import block_mask, plain_log_probs, shared_prefix_log_probs, shared_row, why_not_shared
 from workers.modeling import add_lora, completion_log_probs, load_policy
 from workers.pairs import TokenPair
-from workers.training import TrainingSettings, train
+from workers.training import TrainingSettings, train_pairs
 
 PAD = 2  # the end of a turn as well, as SmolLM2 has it
 SETTINGS = TrainingSettings(objective="dpo", learning_rate=5e-3, batch_size=4, micro_batch=3)
@@ -160,7 +160,7 @@ def test_no_prompt_is_refused() -> None:
 
 def losses_of(model: Any, pairs: list[TokenPair], settings: TrainingSettings, **options: Any) -> list[float]:
     losses: list[float] = []
-    train(
+    train_pairs(
         model, pairs, settings=settings, pad_id=PAD,
         on_step=lambda step, total, metrics: losses.append(metrics["loss"]), **options,
     )  # fmt: skip

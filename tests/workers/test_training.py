@@ -15,7 +15,7 @@ from torch import Tensor
 from tests.workers.tiny import make_tiny_model
 from workers.modeling import add_lora, completion_log_probs, load_policy, load_reward_model, load_tokenizer
 from workers.pairs import PairCounts, PreferencePair, TokenPair, epoch_batches, tokenize_pairs, total_steps
-from workers.training import TrainingSettings, learning_rate_at, train
+from workers.training import TrainingSettings, learning_rate_at, train_pairs
 
 SETTINGS = TrainingSettings(objective="dpo", learning_rate=1e-2, epochs=2, batch_size=4, micro_batch=2)
 
@@ -53,7 +53,7 @@ def trained_weights(model: Any) -> dict[str, Tensor]:
 
 
 def run(model: Any, pairs: list[TokenPair], settings: TrainingSettings, **options: Any) -> Any:
-    return train(model, pairs, settings=settings, pad_id=0, **options)
+    return train_pairs(model, pairs, settings=settings, pad_id=0, **options)
 
 
 def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
@@ -192,7 +192,7 @@ def test_a_checkpoint_of_another_run_is_refused(folder: Path, pairs: list[TokenP
 
 
 def test_what_cannot_be_trained_is_refused(folder: Path, pairs: list[TokenPair]) -> None:
-    with pytest.raises(ValueError, match="no pairs"):
+    with pytest.raises(ValueError, match="no rows"):
         run(policy(folder), [], SETTINGS)
     with pytest.raises(ValueError, match="objective"):
         run(policy(folder), pairs, replace(SETTINGS, objective="guess"))
@@ -205,6 +205,45 @@ def test_training_leaves_the_callers_random_state_alone(folder: Path, pairs: lis
     before = torch.get_rng_state()
     run(policy(folder, dropout=0.1), pairs, replace(SETTINGS, epochs=1))
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_patience_ends_a_run_that_gets_no_better_and_keeps_its_best_weights(
+    folder: Path, pairs: list[TokenPair], tmp_path: Path
+) -> None:
+    """The held-out pairs are the training pairs the wrong way round: every step makes them worse."""
+    backwards = [replace(pair, chosen=pair.rejected, rejected=pair.chosen) for pair in pairs[:6]]
+    settings = replace(SETTINGS, epochs=5, eval_every=1, patience=3)
+    model = policy(folder)
+    untrained = trained_weights(model)
+    result = run(model, pairs, settings, held_out=backwards)
+    assert result.steps < result.total and not result.stopped
+    assert result.best_step is not None and result.steps == result.best_step + 3
+    if result.best_step == 0:
+        assert same(trained_weights(model), untrained)
+    again = policy(folder)
+    kept = tmp_path / "checkpoint"
+
+    def save(step: int, write: Callable[[Path], None]) -> None:
+        kept.mkdir()
+        write(kept)
+
+    asked = itertools.count()
+    run(again, pairs, settings, held_out=backwards, should_stop=lambda: next(asked) == 2, save_checkpoint=save)
+    resumed = run(policy(folder), pairs, settings, held_out=backwards, resume_from=kept)
+    assert (resumed.steps, resumed.best_step) == (result.steps, result.best_step)
+    assert resumed.evaluation.loss == result.evaluation.loss
+
+
+def test_a_gradient_that_is_no_number_ends_the_run_before_it_spoils_the_weights(
+    folder: Path, pairs: list[TokenPair]
+) -> None:
+    model = policy(folder)
+    weight = next(weight for weight in model.parameters() if weight.requires_grad)
+    weight.register_hook(lambda gradient: gradient * torch.nan)
+    before = trained_weights(model)
+    with pytest.raises(FloatingPointError, match="gradient is nan at step 1"):
+        run(model, pairs, SETTINGS)
+    assert same(trained_weights(model), before)
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:

@@ -13,7 +13,7 @@ from annotate.models import Protocol
 from exchange.imports.base import Mapping, Outcome, Refused, UnreadableFile
 from exchange.imports.formats import FORMATS
 from exchange.imports.write import write
-from exchange.models import Upload
+from exchange.models import Import, Upload
 from registry.specs.import_ import ImportSpec
 from workers.context import JobContext
 from workers.errors import JobError
@@ -79,6 +79,7 @@ def bring_in(context: JobContext, upload: Upload) -> None:
             counts={**outcome.counts.as_json(), **counts, "bad": outcome.skipped},
             report_path=f"{upload.path}.left-out{ending(upload)}" if outcome.report else "",
         )  # fmt: skip
+        Import.objects.filter(pk=outcome.number).update(upload=upload)
 
     write(
         upload.file, FORMATS[upload.format], Mapping.from_json(upload.mapping), upload.project, upload.user,

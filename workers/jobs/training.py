@@ -16,7 +16,7 @@ from workers import modeling, sources
 from workers.context import JobContext
 from workers.errors import JobError, Stopped
 from workers.pairs import PairCounts, PreferencePair, TokenPair, tokenize_pairs
-from workers.training import TrainingResult, TrainingSettings, train
+from workers.training import TrainingResult, TrainingSettings, train_pairs
 
 Pairs = dict[str, list[TokenPair]]
 
@@ -95,7 +95,7 @@ def fit(context: JobContext, model: Any, data: Data, *, settings: TrainingSettin
     if resume_from:
         context.log(f"Going on from {resume_from.name}")
     context.progress(0, 0, "Measuring before the first step")
-    result = train(
+    result = train_pairs(
         model, data.pairs["train"], held_out=data.pairs["held_out"], settings=settings, pad_id=pad_id,
         on_step=follow(context, tokens=tokens_a_step(data, settings)), should_stop=context.should_stop,
         save_checkpoint=lambda step, write: keep(context, step, write), resume_from=resume_from,

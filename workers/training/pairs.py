@@ -1,0 +1,129 @@
+"""Policies learn from pairs: DPO and its relatives, on log-probabilities of whole responses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workers.engine.buckets import buckets
+from workers.engine.prefix import plain_log_probs, shared_prefix_log_probs, why_not_shared
+from workers.engine.reference_cache import ReferenceCache
+from workers.objectives import OBJECTIVES
+from workers.pairs import TokenPair
+from workers.training.learner import Learner, Losses, Split, adapter_off
+from workers.training.settings import TrainingSettings
+
+BETA = 0.1  # the objectives' own where the options name none
+
+
+class PolicyPairs(Learner[TokenPair]):
+    """`reference_cache` is a folder where log-probabilities of references are kept from run to run."""
+
+    def __init__(
+        self,
+        model: Any,
+        rows: Sequence[TokenPair],
+        held_out: Sequence[TokenPair],
+        *,
+        settings: TrainingSettings,
+        pad_id: int,
+        reference_cache: Path | None = None,
+    ) -> None:
+        super().__init__(model, rows, held_out, settings=settings, pad_id=pad_id)
+        self.objective = OBJECTIVES[settings.objective]
+        self.cache_folder = reference_cache
+        self.shared = False
+        self.references: dict[str, Tensor] = {}
+
+    def tokens(self, row: TokenPair) -> int:
+        """One row of both sides where prefixes are shared, else two rows as long as the longer side."""
+        if self.shared:
+            return len(row.prompt) + len(row.chosen) + len(row.rejected)
+        return 2 * (len(row.prompt) + max(len(row.chosen), len(row.rejected)))
+
+    def prepare(self, note: Callable[[str], None]) -> None:
+        if not self.settings.shared_prefix:
+            return
+        # Asked again on a resume: the answer is a function of the model and the pairs, so it is the same.
+        reason = why_not_shared(self.model, self.rows["train"], pad_id=self.pad_id)
+        self.shared = reason is None
+        note(
+            "Each prompt is read once for both of its responses"
+            if self.shared
+            else f"Each prompt is read twice, once for each response: with this model {reason}"
+        )
+
+    def begin(self, note: Callable[[str], None]) -> None:
+        """The reference is measured once: it never changes, and with LoRA it is the same weights."""
+        if not self.objective.needs_reference:
+            return
+        cache = ReferenceCache(self.cache_folder, self.model) if self.cache_folder else None
+        self.references = {split: self._reference(rows, cache) for split, rows in self.rows.items()}
+        if cache and (count := cache.found):
+            note(f"{count:,} log-probabilities of the reference were known from earlier runs")
+
+    def state(self) -> dict[str, Any]:
+        return {"references": self.references, "dtype": self._dtype()}
+
+    def load(self, state: dict[str, Any], note: Callable[[str], None]) -> None:
+        self.references = state["references"]
+        if self.references and state["dtype"] != self._dtype():
+            # Written on a machine of another precision: rounding alone would look like a reward.
+            self.begin(note)
+
+    def losses(self, split: Split, indices: Sequence[int], constants: Any) -> Losses:
+        pairs = [self.rows[split][index] for index in indices]
+        chosen, rejected = self._log_probs(pairs).chunk(2)
+        device = chosen.device
+        known = self.references.get(split)
+        reference = torch.zeros(2, len(pairs)) if known is None else known[:, list(indices)]
+        reference = reference.to(device)
+        losses = self.objective.loss(
+            chosen,
+            rejected,
+            chosen_reference=reference[0],
+            rejected_reference=reference[1],
+            chosen_lengths=torch.tensor([len(pair.chosen) for pair in pairs], device=device),
+            rejected_lengths=torch.tensor([len(pair.rejected) for pair in pairs], device=device),
+            **self.settings.options,
+        )
+        beta = self.settings.options.get("beta", BETA)
+        good, bad = (beta * (chosen - reference[0])).detach(), (beta * (rejected - reference[1])).detach()
+        measured = {
+            "accuracy": right(good - bad, pairs), "margin": good - bad, "chosen_reward": good, "rejected_reward": bad,
+        }  # fmt: skip
+        return Losses(losses, measured)
+
+    def _log_probs(self, pairs: Sequence[TokenPair]) -> Tensor:
+        """Of whole completions, in nats, shape (2 x pairs,): all chosen, then all rejected."""
+        log_probs = shared_prefix_log_probs if self.shared else plain_log_probs
+        return log_probs(self.model, pairs, pad_id=self.pad_id)
+
+    @torch.no_grad()
+    def _reference(self, pairs: Sequence[TokenPair], cache: ReferenceCache | None) -> Tensor:
+        """Log-probabilities before training, shape (2, pairs): chosen and rejected. Dropout is off."""
+        self.model.eval()
+        values = torch.zeros(2, len(pairs))
+        unknown = cache.fill(values, pairs) if cache else range(len(pairs))
+        with adapter_off(self.model):
+            lengths = [self.tokens(pair) for pair in pairs]
+            for indices in buckets(unknown, lengths, 2 * self.settings.micro_batch):
+                values[:, indices] = self._log_probs([pairs[i] for i in indices]).view(2, -1).cpu()
+        if cache:
+            cache.keep(values[:, list(unknown)], [pairs[index] for index in unknown])
+        return values
+
+    def _dtype(self) -> str:
+        """Of the frozen weights; LoRA weights are float32 on every machine."""
+        weights = list(self.model.parameters())
+        return str(next((weight for weight in weights if not weight.requires_grad), weights[0]).dtype)
+
+
+def right(gap: Tensor, pairs: Sequence[TokenPair]) -> Tensor:
+    """1 for a pair in the right order, 0 for the wrong one, half for equal rewards, NaN for a tie; (pairs,)."""
+    tie = torch.tensor([pair.tie for pair in pairs], device=gap.device)
+    return ((gap.sign() + 1) / 2).masked_fill(tie, torch.nan)
