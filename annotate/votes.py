@@ -14,6 +14,7 @@ from accounts.requests import MemberRequest
 from annotate.design.protocols import said
 from annotate.kinds.base import LETTERS
 from annotate.models import DatasetFeedback, Feedback, Task
+from annotate.quality import pseudonyms
 from registry.models import ModelVersion
 
 
@@ -41,6 +42,7 @@ def vote(request: MemberRequest, project: Project, pk: int) -> HttpResponse:
         {
             "project": project,
             "feedback": feedback,
+            "author": pseudonyms.names(request, project, [feedback.annotator])[feedback.annotator_id],
             "shown": [(letter, rows[position]) for letter, position in zip(LETTERS, feedback.order, strict=False)],
             "said": said(feedback),
             "parts": [

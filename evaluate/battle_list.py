@@ -9,6 +9,7 @@ from django.db.models import Case, Count, Q, QuerySet, When
 from django.urls import reverse
 
 from accounts.models import Project
+from accounts.pseudonyms import rater_name
 from annotate.comparisons import comparisons
 from annotate.models import Feedback, Prompt, Response
 from evaluate.battles import (
@@ -199,7 +200,7 @@ def voted_battle(pair: Pair, row: Feedback) -> Battle:
     said = "both bad" if row.both_bad else STRENGTH[abs(preference)]
     outcome = 0.5 if not preference else 1.0 if preference > 0 else 0.0
     url = reverse("vote", args=[pair.project.slug, row.pk])
-    return battle(row.task.prompt, sides, outcome, said=said, by=row.annotator.display_name, url=url)
+    return battle(row.task.prompt, sides, outcome, said=said, by=rater_name(pair.project.pk, row.annotator), url=url)
 
 
 def battle(prompt: Prompt, sides: list[Scored], outcome: float, *, said: str, by: str, url: str) -> Battle:

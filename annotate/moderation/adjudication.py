@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import Membership, Project, User
+from accounts.pseudonyms import rater_name
 from annotate.design.protocols import Step, as_answer, steps_of
 from annotate.desk.queue import lock_person, lock_tasks, shown_order
 from annotate.kinds import Answer, AnswerError, Shown
@@ -19,7 +20,6 @@ from annotate.kinds.pairwise import PairwiseOptions
 from annotate.models import Assignment, Contradiction, Feedback, SentBack, Task, Verdict
 from annotate.moderation.disagreement import agreement_of, compared_in, forget, gold_accuracy, side
 from annotate.moderation.verdict_words import TEXTS, as_seen, in_letters, relettered, seen_as, with_text, words_of
-from annotate.quality.pseudonyms import pseudonym
 from annotate.services import Refused
 
 MAX_REASON = 2_000
@@ -160,11 +160,6 @@ def told_to(project: Project, annotator: User, *, most: int = 20) -> list[tuple[
     return told
 
 
-def rater_name(user: User) -> str:
-    """What other raters and adjudicators are told of who gave an answer."""
-    return user.display_name if user.is_simulated else pseudonym(user.pk)
-
-
 # --- Sent back ----------------------------------------------------------------------------------------------
 
 
@@ -197,7 +192,7 @@ def send_back(*, assignments: Sequence[Assignment], reviewer: User, note: str) -
 
 def cannot_go_back(assignment: Assignment) -> str:
     """Why this answer cannot be sent back to its author now, in a sentence; empty when it can."""
-    name, task = rater_name(assignment.annotator), assignment.task
+    name, task = rater_name(assignment.task.project_id, assignment.annotator), assignment.task
     if assignment.annotator.is_simulated:
         return f"{name} is a simulated rater, who reads no notes."
     if task.purpose != Task.Purpose.WORK or task.kind == "chat":
@@ -306,7 +301,8 @@ def given_by(
     if main and main.preference is not None and step.kind.slug in {"pairwise", "rubric"}:
         strength = main.preference if order[0] == 0 else -main.preference
     return Given(
-        number=number, assignment=assignment, rater=rater_name(author), own=author == adjudicator, feedback=main,
+        number=number, assignment=assignment, rater=rater_name(assignment.task.project_id, author),
+        own=author == adjudicator, feedback=main,
         words=relettered(step, main.value, main.order, order) if main else "", strength=strength,
         others=[
             (steps[one.step].question, relettered(steps[one.step], one.value, one.order, order))

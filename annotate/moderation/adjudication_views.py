@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Project
 from accounts.permissions import can_research, can_review, project_view
+from accounts.pseudonyms import rater_name
 from accounts.requests import MemberRequest
 from annotate.desk.queue import rules_of
 from annotate.kinds import KINDS, AnswerError, Shown
@@ -87,7 +88,7 @@ def send_back(request: MemberRequest, project: Project, task: int) -> HttpRespon
         return show(request, project, found, back_error=str(error), status=422)
     except Refused as error:
         return show(request, project, found, back_error=str(error), status=409)
-    names = ", ".join(adjudication.rater_name(one.annotator) for one in sent)
+    names = ", ".join(rater_name(project.pk, one.annotator) for one in sent)
     return go_on(request, project, flash=f"Sent back to {names}. It comes again if they still disagree.")
 
 
@@ -132,7 +133,7 @@ def settled(request: MemberRequest, project: Project) -> HttpResponse:
         {
             "project": project, "page": page, "tab": "settled", "may_research": can_research(request.user, project),
             "rows": [(one, in_own_letters(one)) for one in page],
-            "sent_back": [(one, adjudication.rater_name(one.annotator)) for one in back.order_by("-pk")[:PAGE]],
+            "sent_back": [(one, rater_name(project.pk, one.annotator)) for one in back.order_by("-pk")[:PAGE]],
         },
     )  # fmt: skip
 

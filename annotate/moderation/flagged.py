@@ -20,10 +20,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import AuditEvent, Project, User, record_audit
 from accounts.permissions import can_research, can_review, project_view
+from accounts.pseudonyms import rater_name
 from accounts.requests import MemberRequest
 from annotate.desk.queue import lock_tasks
 from annotate.models import Assignment, Task
-from annotate.moderation.adjudication import rater_name
 from annotate.moderation.disagreement import forget
 from annotate.quality.kept import counted
 from annotate.services import Refused
@@ -162,7 +162,7 @@ def rows_of(project: Project, tasks: list[Task]) -> list[dict[str, Any]]:
     by_task: dict[int, list[dict[str, Any]]] = {task.pk: [] for task in tasks}
     for one in skips.order_by("-flagged", "-finished_at"):
         by_task[one.task_id].append({
-            "rater": rater_name(one.annotator), "flagged": one.flagged, "at": one.finished_at,
+            "rater": rater_name(project.pk, one.annotator), "flagged": one.flagged, "at": one.finished_at,
             "reason": SKIPS.get(one.skip_reason, one.skip_reason),
         })  # fmt: skip
     return [

@@ -9,15 +9,11 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import Project, User, record_audit
 from accounts.permissions import can_review, project_view
+from accounts.pseudonyms import rater_name
 from accounts.requests import MemberRequest
 
 SHOWN = "names_shown"
 """In the session: the ids of the projects whose names this person has asked to see."""
-
-
-def pseudonym(user_id: int) -> str:
-    """Stays the same whoever joins or leaves, since it is the number of the account."""
-    return f"rater {user_id:02}"
 
 
 def are_shown(request: MemberRequest, project: Project) -> bool:
@@ -29,7 +25,7 @@ def names(request: MemberRequest, project: Project, users: Iterable[User]) -> Ma
     shown = are_shown(request, project)
     return {
         user.pk: "you" if user == request.user and not shown
-        else user.display_name if shown or user.is_simulated else pseudonym(user.pk)
+        else user.display_name if shown else rater_name(project.pk, user)
         for user in users
     }  # fmt: skip
 

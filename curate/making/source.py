@@ -13,6 +13,7 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
+from accounts import pseudonyms
 from accounts.models import Project
 from annotate.models import Assignment, Feedback, Task
 from curate.builders.base import Builder
@@ -148,7 +149,7 @@ def take(
         answers = answers.where(between(answers.at, recipe.since, recipe.until))
         funnel.keep("dates", days(recipe), len(answers), why="given on other days")
     if recipe.annotators:
-        answers = answers.where(np.isin(answers.rater, people(recipe.annotators)))
+        answers = answers.where(np.isin(answers.rater, people(project, recipe.annotators)))
         funnel.keep("annotators", chosen(len(recipe.annotators)), len(answers), why="by other people")
     gold = known_right(project)
     if recipe.minimum_gold_accuracy > 0:
@@ -218,8 +219,13 @@ def chosen(many: int) -> str:
     return f"by {many:,} chosen {'person' if many == 1 else 'people'}"
 
 
-def people(names: Sequence[str]) -> NDArray[np.int64]:
-    return ids("SELECT id FROM accounts_user WHERE username = ANY(%(names)s)", names=list(names))
+def people(project: Project, names: Sequence[str]) -> NDArray[np.int64]:
+    """By pseudonym, as recipes have them; a recipe that was written by hand may have user names."""
+    return ids(
+        f"SELECT id FROM accounts_user WHERE ({pseudonyms.sql('id')}) = ANY(%(given)s) OR username = ANY(%(names)s)",
+        people_key=pseudonyms.key_of(project.pk), given=[one for one in names if pseudonyms.is_pseudonym(one)],
+        names=[one for one in names if not pseudonyms.is_pseudonym(one)],
+    )  # fmt: skip
 
 
 def known_right(project: Project) -> dict[int, tuple[int, int]]:

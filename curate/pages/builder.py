@@ -59,7 +59,7 @@ class Picker:
 @project_view(can_research)
 def new(request: MemberRequest, project: Project) -> HttpResponseBase:
     """`freeze` asks for the job. htmx gets the preview as the recipe changes, or the form where `view` is asked for."""
-    offered = cache(lambda: offers(project))
+    offered = cache(lambda: offers(request, project))
     form = starting(request, project) if request.method == "GET" else posted(project, request.POST, offered)
     # htmx sends the button last pressed along with a preview that was under way.
     if form.recipe is not None and "freeze" in request.POST and not request.htmx:

@@ -10,6 +10,7 @@ from django.http import QueryDict
 from pydantic import BaseModel
 
 from accounts.models import Project
+from accounts.pseudonyms import is_pseudonym
 from curate.builders import BUILDERS, Builder
 from curate.making.source import kinds_of
 from curate.pages.recipe_offers import Offers
@@ -22,7 +23,7 @@ OPTION = "options."
 NAMED = {
     "languages": "No answer of the project is to a prompt in {wrong}. There are {known}.",
     "tags": "No prompt of the project is tagged {wrong}. There are {known}.",
-    "annotators": "Nobody who answered in the project is called {wrong}. There are {known}.",
+    "annotators": "Nobody who answered in the project is called {wrong}. They are named by their pseudonyms: {known}.",
     "rounds": "No finished sample run of the project is called {wrong}. There are {known}.",
 }
 """Filters by something of the project: a name that is none would leave everything out without a word."""
@@ -133,8 +134,9 @@ def typed_options(options: type[BaseModel], data: QueryDict) -> dict[str, Any]:
 
 
 def checked(project: Project, values: dict[str, Any], offers: Callable[[], Offers]) -> BuildDatasetSpec:
-    """The recipe, or SpecError with everything that is wrong with it."""
+    """The recipe, or SpecError with everything that is wrong with it. Who is in it is in it by pseudonym."""
     problems: dict[str, str] = {}
+    values = pseudonymous(values, offers)
     try:
         recipe = parse(BuildDatasetSpec, values)
     except SpecError as error:
@@ -169,6 +171,19 @@ def kinds_problem(builder: Builder, kinds: list[Any]) -> dict[str, str]:
         reads = ", ".join(builder.kinds)
         return {"kinds": f"{builder.title} are made of {reads}, and the recipe takes {', '.join(map(str, kinds))}."}
     return {}
+
+
+def pseudonymous(values: dict[str, Any], offers: Callable[[], Offers]) -> dict[str, Any]:
+    """User names become pseudonyms, for a recipe is shown to people who may not see names, and leaves the house.
+
+    A name that this person may not see stays as it is, and is then as unknown as one that nobody has.
+    """
+    given = values.get("annotators")
+    if not isinstance(given, list) or all(is_pseudonym(str(one)) for one in given):
+        return values
+    known = offers().usernames
+    named = [one if is_pseudonym(str(one)) else known.get(str(one), one) for one in given]
+    return {**values, "annotators": list(dict.fromkeys(named)) if all(isinstance(one, str) for one in named) else named}
 
 
 def unknown(values: dict[str, Any], offers: Callable[[], Offers]) -> dict[str, str]:

@@ -7,7 +7,11 @@ from django.db import connection
 from django.db.models import Count
 
 from accounts.models import Project, User
+from accounts.permissions import can_admin
+from accounts.pseudonyms import pseudonym
+from accounts.requests import MemberRequest
 from annotate.models import Feedback, Response
+from annotate.quality.pseudonyms import are_shown, names
 from registry.models import Job
 
 ORIGINS = {"human": "People", "simulated": "Simulated annotators", "imported": "Imported raters"}
@@ -31,7 +35,9 @@ class Offers:
     kinds: list[Offer] = field(default_factory=list)
     languages: list[Offer] = field(default_factory=list)
     annotators: list[Offer] = field(default_factory=list)
-    """By user name; the label is the name that is shown."""
+    """By pseudonym; the label is what this person may call them."""
+    usernames: dict[str, str] = field(default_factory=dict)
+    """{user name: pseudonym} of those that this person may call by their user name."""
     tags: list[Offer] = field(default_factory=list)
     """Counts of prompts."""
     rounds: list[Offer] = field(default_factory=list)
@@ -42,7 +48,7 @@ class Offers:
         return found
 
 
-def offers(project: Project) -> Offers:
+def offers(request: MemberRequest, project: Project) -> Offers:
     """Four grouped queries."""
     kinds: Counter[str] = Counter()
     origins: Counter[str] = Counter()
@@ -55,6 +61,8 @@ def offers(project: Project) -> Offers:
         people[person] += count
         langs[lang] += count
     users = {one.pk: one for one in User.objects.filter(pk__in=people)}
+    labels = names(request, project, users.values())
+    values = {pk: pseudonym(project.pk, pk) for pk in users}
     rounds = (
         Response.objects.filter(job__project=project, job__kind="sample", job__status=Job.Status.SUCCEEDED)
         .values_list("job__name").annotate(n=Count("pk")).order_by("-job_id")
@@ -63,10 +71,15 @@ def offers(project: Project) -> Offers:
         origins=[Offer(one, words, origins[one]) for one, words in ORIGINS.items()],
         kinds=[Offer(one, words, kinds[one]) for one, words in KINDS.items()],
         languages=[Offer(one, one, count) for one, count in langs.most_common()],
-        annotators=[Offer(users[pk].username, users[pk].display_name, n) for pk, n in people.most_common()],
+        annotators=[Offer(values[pk], labels[pk], n) for pk, n in people.most_common()],
+        usernames={one.username: values[pk] for pk, one in users.items() if may_name(request, project, one)},
         tags=tags(project),
         rounds=[Offer(name, name, count) for name, count in rounds],
     )
+
+
+def may_name(request: MemberRequest, project: Project, user: User) -> bool:
+    return user.is_simulated or user == request.user or are_shown(request, project) or can_admin(request.user, project)
 
 
 def tags(project: Project) -> list[Offer]:

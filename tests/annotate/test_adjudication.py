@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Membership, Project, User
+from accounts.pseudonyms import rater_name
 from annotate import services
 from annotate.kinds import AnswerError
 from annotate.models import Assignment, Collection, Contradiction, Feedback, Protocol, SentBack, Task, Verdict
@@ -422,7 +423,7 @@ def test_settle_answers_with_the_next_item(project: Project, reviewer: User, rev
     text = page.content.decode()
     assert "2 raters, and no two of them say the same." in text
     rater = Assignment.objects.filter(task=first).first()
-    assert rater and adjudication.rater_name(rater.annotator) in text and rater.annotator.username not in text
+    assert rater and rater_name(project.pk, rater.annotator) in text and rater.annotator.username not in text
     answer = post(reviewer_client, f"{PAGE}{first.pk}/", strength="1", reason="A is exact.")
     assert answer.status_code == 200 and f'data-assignment="verdict-{second.pk}"' in answer.content.decode()
     answer = post(reviewer_client, f"{PAGE}{second.pk}/", strength="1")

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEvent, Project, User
+from accounts.pseudonyms import pseudonym
 from annotate import services
 from annotate.models import Assignment, Task
 from annotate.moderation import flagged
@@ -54,7 +55,7 @@ def test_the_page_says_who_flagged_what_and_why(project: Project, annotator: Use
     task = flag(project, annotator, "Names a real <person>")
     page = reviewer_client.get(PAGE).content.decode()
     assert "Names a real &lt;person&gt;" in page
-    assert f"rater {annotator.pk:02d}" in page
+    assert pseudonym(project.pk, annotator.pk) in page
     assert annotator.email not in page and "<person>" not in page
     assert f"Task {task.pk}" in page and "How do I cook beans? (p-1)" in page
 

@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Membership, Project, User
+from accounts.pseudonyms import pseudonym
 from annotate.design.rubrics import READY
 from annotate.models import Assignment, Collection, Contradiction, Feedback, Protocol, Qualification, Task
 from annotate.quality import measures
@@ -84,12 +85,12 @@ def test_who_left_is_still_found_by_their_answers(reviewer_client: Client, answe
 
 
 def test_names_are_hidden_until_asked_for_and_the_log_tells(
-    reviewer_client: Client, reviewer: User, answered: list[User]
+    project: Project, reviewer_client: Client, reviewer: User, answered: list[User]
 ) -> None:
     pages = ("people/", "quality/", f"people/{answered[0].pk}/")
     for path in pages:
         assert "crowd-0" not in reviewer_client.get(f"/p/helpful/{path}").content.decode()
-    assert f"rater {answered[0].pk:02}" in reviewer_client.get("/p/helpful/people/").content.decode()
+    assert pseudonym(project.pk, answered[0].pk) in reviewer_client.get("/p/helpful/people/").content.decode()
     assert "Nobody is found" in reviewer_client.get("/p/helpful/people/?q=crowd-00").content.decode()
     reviewer_client.post("/p/helpful/people/names/", {"show": "1"})
     event = AuditEvent.objects.get(action="names.shown")

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from accounts.models import Membership, Project, User
+from accounts.pseudonyms import pseudonym
 from tests.annotate import crowd
 
 
@@ -24,7 +25,7 @@ def fits(page: Page) -> bool:
 
 
 def test_a_reviewer_finds_who_always_takes_the_first_side(
-    reviewer: User, annotator: User, answered: list[User], sign_in: Any
+    project: Project, reviewer: User, annotator: User, answered: list[User], sign_in: Any
 ) -> None:
     page = sign_in("ravi")
     page.goto("/p/helpful/quality/")
@@ -33,10 +34,10 @@ def test_a_reviewer_finds_who_always_takes_the_first_side(
     expect(page.locator("table.heat")).to_be_visible()
     page.get_by_role("navigation", name="Project").get_by_role("link", name="People").click()
     look = page.locator(".note.warn", has_text="the first side")
-    expect(look).to_contain_text(f"rater {annotator.pk:02}")
+    expect(look).to_contain_text(pseudonym(project.pk, annotator.pk))
     look.get_by_role("link", name="Read the answers").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text(f"rater {annotator.pk:02}")
+    expect(page.get_by_role("heading", level=1)).to_have_text(pseudonym(project.pk, annotator.pk))
     expect(page.get_by_role("button", name="Pause new tasks")).to_have_count(0)
     page.goto("/p/helpful/people/")
     page.get_by_role("button", name="Show names").click()
@@ -70,7 +71,7 @@ def test_ones_own_work_fits_a_phone_in_the_dark(annotator: User, answered: list[
 
 
 def test_the_tables_scroll_in_their_frames_on_a_phone(
-    reviewer: User, annotator: User, answered: list[User], sign_in: Any
+    project: Project, reviewer: User, annotator: User, answered: list[User], sign_in: Any
 ) -> None:
     page = sign_in("ravi")
     page.set_viewport_size({"width": 390, "height": 844})

@@ -2,6 +2,7 @@
 
 import pytest
 
+from accounts.pseudonyms import pseudonym
 from evaluate.battles import Voice
 from evaluate.benchmarks import BENCHMARKS
 from evaluate.benchmarks.base import Result
@@ -28,7 +29,7 @@ def test_position_is_counted_in_the_order_that_was_shown(project, world, base):
     assert people.estimate.value == pytest.approx(2 / 3)
     assert (people.estimate.n, people.left_out) == (3, 2)
     assert people.voice == Voice("human")
-    assert [row.rater for row in people.raters] == ["ann"]
+    assert [row.rater for row in people.raters] == [pseudonym(project.pk, world.rater("ann").pk)]
     assert simulated.voice == Voice("simulated")
     assert simulated.estimate.n == 1
 

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Membership, Project
+from accounts.pseudonyms import pseudonym
 
 CLOSED = ["leaderboard/", "leaderboard.csv", "leaderboard.json", "battles/?first=dpo-01&second=base",
           "charts/matrix/", "charts/ratings/", "charts/winners/"]  # fmt: skip
@@ -194,7 +195,7 @@ def test_battles_of_a_judge_lead_to_its_run_and_those_of_people_to_the_vote(rese
     vote = project.feedback.filter(origin="human").order_by("task__prompt__key").first()
     assert f'href="/p/helpful/votes/{vote.pk}/"' in page
     assert "36%" in page  # 5 of 14, seen from the base
-    assert "B better, said ann" in page
+    assert f"B better, said {pseudonym(project.pk, vote.annotator_id)}" in page
 
 
 def test_the_number_on_the_battle_page_is_the_leaderboards(researcher_client, fought):

@@ -46,7 +46,9 @@ class BuildDatasetSpec(Spec):
     )
     languages: list[str] = Field(default_factory=list, description="only these languages; empty takes all")
     tags: list[str] = Field(default_factory=list, description="only prompts with one of these tags")
-    annotators: list[str] = Field(default_factory=list, description="only these people, by user name")
+    annotators: list[str] = Field(
+        default_factory=list, description="only these people, by their pseudonyms in the project"
+    )
     rounds: list[str] = Field(
         default_factory=list, description="only answers about responses of these sample runs, by the runs' names"
     )

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Project
+from accounts.pseudonyms import pseudonym
 from annotate.models import Assignment, Feedback, Prompt, Response, Task, Verdict
 from curate.models import ConsentWithdrawal
 from registry.models import Job
@@ -35,6 +36,9 @@ def test_languages_tags_and_people(two: Project) -> None:
     assert keys(two, languages=["de"]) == ["p-1"]
     assert keys(two, tags=["lunch", "nothing"]) == ["p-2"]
     assert keys(two, annotators=["p-1-0"]) == ["p-1"]
+    rater = Feedback.objects.get(task__prompt__key="p-2").annotator
+    assert keys(two, annotators=[pseudonym(two.pk, rater.pk)]) == ["p-2"]
+    assert keys(two, annotators=[pseudonym(two.pk + 1, rater.pk)]) == []
     assert keys(two, annotators=["nobody"]) == []
 
 

@@ -78,7 +78,7 @@ def test_the_preview_follows(answered: Project, researcher_client: Client) -> No
         ({"since": "2026-03-05", "until": "2026-03-01"}, "", "swap them"),
         ({"since": "yesterday"}, "since", "since is"),
         ({"languages": ["xx"]}, "languages", "There are en"),
-        ({"annotators": ["nobody"]}, "annotators", "rater-0"),
+        ({"annotators": ["nobody"]}, "annotators", "by their pseudonyms: p-"),
         ({"tokenizer": "none"}, "tokenizer", "none"),
         ({"seed": "x" * 5000}, "seed", "seed is"),
     ],
