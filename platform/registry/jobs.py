@@ -9,21 +9,26 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import celery
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import BigIntegerField, F, Max, Q, QuerySet
+from django.db.models import BigIntegerField, Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast, Now, Substr
 
 from accounts.models import Project, User, record_audit
-from registry.models import Job, JobLogLine, Metric
+from registry import chains, order
+from registry.events import LogEntry as LogEntry
+from registry.events import MetricPoint as MetricPoint
+from registry.events import Progress as Progress
+from registry.events import store_events as store_events
+from registry.models import Job, JobAfter, JobLogLine, Sweep
 from registry.specs import SPECS, Spec, SpecError, parse
 
 logger = logging.getLogger(__name__)
@@ -41,28 +46,6 @@ class LeaseLost(Exception):
 
 class CannotResume(ValueError):
     """Only jobs that failed or were cancelled can be resumed."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    done: int
-    total: int
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class MetricPoint:
-    name: str
-    step: int
-    value: float
-    at: datetime
-
-
-@dataclass(frozen=True)
-class LogEntry:
-    text: str
-    level: str
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -87,8 +70,12 @@ def request_job(
     cloned_from: Job | None = None,
     name: str = "",
     request_key: uuid.UUID | None = None,
+    after: Sequence[Job] = (),
+    sweep: Sweep | None = None,
 ) -> Job:
     """Queue a job named `<prefix>-<number>`, or `name`. Raises SpecError with a sentence for each wrong setting.
+
+    It starts when those in `after`, and those that have yet to make what its settings name, have succeeded.
 
     A form that is sent twice carries the same `request_key` and gets the same job. Sent with other settings (after
     the browser's Back, say) it is a new wish.
@@ -116,12 +103,15 @@ def request_job(
             created_by=user,
             cloned_from=cloned_from,
             request_key=wish,
+            sweep=sweep,
         )
+        before = [*after, *chains.predecessors(project, spec)]
         try:
             with transaction.atomic():
                 job.save()
         except IntegrityError as error:
             raise SpecError({"name": f"There is a job {job.name} already. Choose another name."}) from error
+        chains.link(job, before)
         _ring_on_commit(job)
         source = {"cloned_from": cloned_from.name} if cloned_from else {}
         record_audit(actor=user, action="job.launched", project=project, target=job.name, kind=kind, **source)
@@ -184,12 +174,12 @@ def resume_job(job: Job, user: User | None) -> Job:
 
 
 def claim(queue: str, worker: str) -> Job | None:
-    """Take the next job of the queue, by priority then age, and start its next attempt. None if all are taken."""
+    """Take the next job of the queue (see registry.order) and start its next attempt. None if none can start."""
     with transaction.atomic():
-        waiting = Job.objects.select_for_update(skip_locked=True, no_key=True)
-        job = waiting.filter(queue=queue, status=Job.Status.QUEUED).order_by("-priority", "id").first()
-        if job is None:
+        pk = order.lock_next(queue)
+        if pk is None:
             return None
+        job = Job.objects.select_related("project").get(pk=pk)
         _write(
             job,
             status=Job.Status.RUNNING,
@@ -228,32 +218,6 @@ def renew(job: Job, progress: Progress | None = None) -> Renewal:
     return Renewal(ours=False, published=row is not None and row["status"] == Job.Status.SUCCEEDED)
 
 
-def store_events(job: Job, *, metrics: Iterable[MetricPoint] = (), lines: Iterable[LogEntry] = ()) -> bool:
-    """Add to the curves and the log; False, and nothing is stored, if the job is no longer this attempt's.
-
-    What a job said just before it published arrives just after, so a job that succeeded still takes events.
-    """
-    newest = {(point.name, point.step): point for point in metrics}
-    with transaction.atomic():
-        told = Q(status=Job.Status.RUNNING) | Q(status=Job.Status.SUCCEEDED)
-        ours = Job.objects.select_for_update(no_key=True).filter(told, pk=job.pk, attempt=job.attempt)
-        if not ours.exists():
-            return False
-        Metric.objects.bulk_create(
-            [
-                Metric(job=job, attempt=job.attempt, name=p.name, step=p.step, value=p.value, at=p.at)
-                for p in newest.values()
-            ],
-            update_conflicts=True,
-            unique_fields=["job", "name", "step"],
-            update_fields=["value", "attempt", "at"],
-        )
-        JobLogLine.objects.bulk_create(
-            JobLogLine(job=job, attempt=job.attempt, at=line.at, level=line.level, text=line.text) for line in lines
-        )
-    return True
-
-
 @contextmanager
 def publish(job: Job) -> Iterator[dict[str, Any]]:
     """One transaction that creates the job's results and says that it succeeded; yields its `result`.
@@ -273,6 +237,8 @@ def publish(job: Job) -> Iterator[dict[str, Any]]:
             lease_until=None,
             finished_at=Now(),
         )
+        for released in chains.released_by(job):
+            _ring_on_commit(released)
 
 
 def finish(job: Job, status: Job.Status, error: str = "") -> bool:
@@ -306,7 +272,8 @@ def ring_waiting() -> int:
     for queue in list(waiting.order_by("queue").values_list("queue", flat=True).distinct()):
         with transaction.atomic():
             unanswered = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
-            due = waiting.filter(unanswered, queue=queue).order_by("-priority", "id")
+            held = JobAfter.objects.filter(job=OuterRef("pk")).exclude(before__status=Job.Status.SUCCEEDED)
+            due = waiting.filter(unanswered, ~Exists(held), queue=queue).order_by("-priority", "id")
             rows = list(due.select_for_update(skip_locked=True, no_key=True)[:RINGS_A_QUEUE])
             Job.objects.filter(pk__in=[job.pk for job in rows]).update(rung_at=Now())
         for job in rows:

@@ -46,6 +46,11 @@ class Job(models.Model):
     error = models.TextField(blank=True, help_text="what was wrong, where, and what to do")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="jobs")
     cloned_from = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="clones")
+    sweep = models.ForeignKey("Sweep", null=True, on_delete=models.SET_NULL, related_name="jobs")
+    after: "models.ManyToManyField[Job, JobAfter]" = models.ManyToManyField(
+        "self", through="JobAfter", through_fields=("job", "before"), symmetrical=False, related_name="then",
+        help_text="jobs that must succeed before this one may start",
+    )  # fmt: skip
     request_key = models.UUIDField(
         null=True, unique=True, help_text="of the form that asked: sent twice, it is one job"
     )
@@ -59,6 +64,7 @@ class Job(models.Model):
             models.Index(fields=["queue", "-priority", "id"], condition=models.Q(status="queued"), name="job_queued"),
             models.Index(fields=["lease_until"], condition=models.Q(status="running"), name="job_lease"),
             models.Index(fields=["project", "-id"], name="job_of_project"),
+            models.Index(fields=["queue", "finished_at"], name="job_ended"),
         ]
 
     def __str__(self) -> str:
@@ -86,6 +92,44 @@ class Job(models.Model):
     def folder(self) -> Path:
         """Where all attempts keep their files."""
         return Path(settings.ARTIFACTS) / f"job-{self.pk}"
+
+
+class JobAfter(models.Model):
+    """`job` may start only when `before` has succeeded. It is always the younger, so nothing can wait in a ring."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="waits_for")
+    # A predecessor that vanished would let through what waits for it.
+    before = models.ForeignKey(Job, on_delete=models.RESTRICT, related_name="awaited_by")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "before"], name="waits_once"),
+            models.CheckConstraint(condition=models.Q(before__lt=models.F("job")), name="waits_for_an_older_job"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job} after {self.before}"
+
+
+class Sweep(models.Model):
+    """Runs that were asked for together and differ only in the settings that `varied` names."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="sweeps")
+    name = models.CharField(max_length=80)
+    kind = models.CharField(max_length=40)
+    varied = models.JSONField(help_text="{setting: [values]}")
+    request_key = models.UUIDField(null=True, unique=True, help_text="of the form that asked")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="sweep_name_once_a_project")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("sweep", args=[self.project.slug, self.name])
 
 
 class JobLogLine(models.Model):
@@ -118,6 +162,44 @@ class Metric(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}[{self.step}] = {self.value}"
+
+
+class JobSample(models.Model):
+    """What the model of a run wrote to one prompt at one step. A repeated step replaces what was there."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="samples")
+    attempt = models.PositiveSmallIntegerField()
+    step = models.PositiveIntegerField()
+    prompt = models.TextField()
+    prompt_hash = models.CharField(max_length=32, help_text="MD5 of the prompt, which may be too long for an index")
+    text = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "step", "prompt_hash"], name="one_sample_a_step_and_prompt")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job} at step {self.step}"
+
+
+class Worker(models.Model):
+    """A worker process, as it says itself every few seconds. One that has not been heard of for a while is lost."""
+
+    name = models.CharField(max_length=100, unique=True, help_text="as in Job.worker, before the process id")
+    queues = models.JSONField(default=list)
+    slots = models.PositiveSmallIntegerField(default=1, help_text="jobs at once")
+    cores = models.PositiveIntegerField(default=0)
+    memory = models.BigIntegerField(default=0, help_text="bytes of the machine")
+    memory_used = models.BigIntegerField(default=0)
+    gpus = models.JSONField(default=list, help_text="[{name, memory, used}], bytes")
+    since = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, help_text="when it said that it ends")
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Dataset(models.Model):

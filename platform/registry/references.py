@@ -3,6 +3,7 @@
 import re
 
 from accounts.models import Project
+from registry import chains
 from registry.models import Dataset, Job, ModelVersion
 from registry.specs import Spec, SpecError, ref_of
 
@@ -14,10 +15,13 @@ class NotThere(SpecError):
 
 
 def dataset_named(project: Project, name: str) -> Dataset:
+    """By name and version, as prefs-v3, or by the name of the job that made it, as data-7."""
     if named := DATASET.fullmatch(name):
         found = Dataset.objects.filter(project=project, name=named[1], version=int(named[2])).first()
         if found:
             return found
+    if made := Dataset.objects.filter(project=project, job__name=name).first():
+        return made
     raise NotThere({"dataset": f"There is no dataset {name} in {project}."})
 
 
@@ -48,12 +52,16 @@ def sample_named(project: Project, name: str) -> Job:
     return found
 
 
-def check_references(project: Project, spec: Spec) -> None:
-    """Raise SpecError, with the field's name, for each name in `spec` that is nothing in `project`."""
+def check_references(project: Project, spec: Spec, *, to_come: bool = False) -> None:
+    """Raise SpecError, with the field's name, for each name in `spec` that is nothing in `project`.
+
+    With `to_come` the name of a job that has yet to make such a thing is as good.
+    """
+    awaited = {job.name for job in chains.predecessors(project, spec)} if to_come else set()
     problems = {}
     for name, field in type(spec).model_fields.items():
         value, kind = getattr(spec, name), ref_of(field)
-        if kind is None or (not value and not field.is_required()):
+        if kind is None or value in awaited or (not value and not field.is_required()):
             continue
         if not value:
             problems[name] = f"{name} is missing: {field.description}."

@@ -22,14 +22,15 @@ SPECS: dict[str, JobKind] = {
         "default",
         "data",
         launchable=False,
+        makes="dataset",
     ),
     "train_reward": JobKind(
-        TrainRewardSpec, "Reward model", "Learn to score responses as your raters would", "cpu", "rm"
+        TrainRewardSpec, "Reward model", "Learn to score responses as your raters would", "cpu", "rm", makes="reward"
     ),
     "train_dpo": JobKind(
-        TrainDpoSpec, "DPO policy", "Fine-tune a model to write what your raters prefer", "cpu", "dpo"
+        TrainDpoSpec, "DPO policy", "Fine-tune a model to write what your raters prefer", "cpu", "dpo", makes="policy"
     ),
-    "sample": JobKind(SampleSpec, "Sample", "Let a model answer prompts", "cpu", "sample"),
+    "sample": JobKind(SampleSpec, "Sample", "Let a model answer prompts", "cpu", "sample", makes="sample"),
     "judge": JobKind(JudgeSpec, "Judge", "Compare the answers of two models", "cpu", "judge"),
     "embed": JobKind(EmbedSpec, "Embed", "Find out how alike the responses of open tasks are", "cpu", "embed"),
     "score": JobKind(ScoreSpec, "Score", "Let a reward model score the responses of open tasks", "cpu", "score"),

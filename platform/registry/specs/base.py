@@ -49,6 +49,8 @@ class JobKind:
     """Runs are named <prefix>-<number>."""
     launchable: bool = True
     """Whether the launch page offers it."""
+    makes: Literal["", "policy", "reward", "dataset", "sample"] = ""
+    """What a field of another spec may name by the job's name, before and after it is there (see Ref)."""
 
 
 def ref(kind: Ref, description: str, **kwargs: Any) -> Any:
