@@ -1,6 +1,6 @@
 from django.urls import path
 
-from registry import views
+from registry import model_pages, views
 
 urlpatterns = [
     path("p/<slug:slug>/runs/", views.runs, name="runs"),
@@ -10,6 +10,6 @@ urlpatterns = [
     path("p/<slug:slug>/runs/<slug:name>/cancel/", views.cancel, name="cancel"),
     path("p/<slug:slug>/runs/<slug:name>/resume/", views.resume, name="resume"),
     path("p/<slug:slug>/queue/", views.queue, name="queue"),
-    path("p/<slug:slug>/models/", views.models, name="models"),
-    path("p/<slug:slug>/models/<slug:name>/", views.model, name="model"),
+    path("p/<slug:slug>/models/", model_pages.models, name="models"),
+    path("p/<slug:slug>/models/<slug:name>/", model_pages.model, name="model"),
 ]
