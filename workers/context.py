@@ -11,6 +11,7 @@ from typing import Any
 from django.db import close_old_connections
 
 from registry import jobs
+from registry.events import LONGEST_SAMPLE
 from registry.models import Job
 from workers import checkpoints
 from workers.errors import Stopped
@@ -85,6 +86,14 @@ class JobContext:
     def log(self, text: str, level: str = "info") -> None:
         """Add a line to the job's log. Levels are info, warning and error."""
         self._send({"type": "log", "text": text, "level": level, "at": time.time()})
+
+    def sample(self, step: int, prompt: str, text: str) -> None:
+        """Show people what the model writes to `prompt` at `step`; sent again, it is replaced.
+
+        Of a text no more than LONGEST_SAMPLE characters are kept.
+        """
+        prompt, text = prompt[:LONGEST_SAMPLE], text[:LONGEST_SAMPLE]
+        self._send({"type": "sample", "step": int(step), "prompt": prompt, "text": text, "at": time.time()})
 
     def should_stop(self) -> bool:
         """Whether someone asked the job to stop: save a checkpoint, then call `check_stop`."""

@@ -1,4 +1,4 @@
-"""What a child said and the database does not hold yet: progress, metrics, log lines, and its last words.
+"""What a child said and the database does not hold yet: progress, metrics, log lines, samples, last words.
 
 A child can write anything at any speed, so everything is bounded and nothing that it writes raises.
 """
@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from registry.jobs import LogEntry, MetricPoint, Progress
+from registry.events import LONGEST_SAMPLE, LogEntry, MetricPoint, Progress, SampleText
 
 LONGEST_LINE = 8_000
 LONGEST_TEXT = 100_000
@@ -15,6 +15,7 @@ MOST_LINES = 20_000
 MOST_WAITING = 5_000
 """Metrics and lines that wait while the database cannot be reached; the oldest are dropped."""
 LONGEST_EVENT = 1 << 20
+MOST_SAMPLES = 200
 LARGEST_INTEGER = 2**31 - 1
 
 
@@ -23,6 +24,7 @@ class Inbox:
         self.progress: Progress | None = None
         self.metrics: list[MetricPoint] = []
         self.lines: list[LogEntry] = []
+        self.samples: list[SampleText] = []
         self.ending: dict[str, Any] | None = None
         self.sync_asked = False
         """The child waits until what it sent is stored."""
@@ -72,7 +74,7 @@ class Inbox:
 
     def clear(self) -> None:
         """Everything that waited is stored."""
-        self.metrics, self.lines = [], []
+        self.metrics, self.lines, self.samples = [], [], []
 
     def _add_output(self, line: bytes) -> None:
         text = line.rstrip(b"\r").rpartition(b"\r")[2].decode(errors="replace")
@@ -89,6 +91,8 @@ class Inbox:
                 self.progress = Progress(done, total, _storable(str(event["text"]))[:200])
             case "metrics":
                 self._add_metrics(event)
+            case "sample":
+                self._add_sample(event)
             case "log":
                 self.add_line(str(event["text"]), level=str(event["level"]), at=_time(event))
             case "sync":
@@ -98,14 +102,24 @@ class Inbox:
             case other:
                 raise ValueError(f"unknown type {other!r}")
 
+    def _add_sample(self, event: dict[str, Any]) -> None:
+        prompt, text = (_storable(str(event[name]))[:LONGEST_SAMPLE] for name in ("prompt", "text"))
+        self.samples.append(SampleText(step=_step(event), prompt=prompt, text=text, at=_time(event)))
+        del self.samples[:-MOST_SAMPLES]
+
     def _add_metrics(self, event: dict[str, Any]) -> None:
-        step = int(event["step"])
-        if not 0 <= step <= LARGEST_INTEGER:
-            raise ValueError(f"step {step} out of range")
+        step = _step(event)
         for name, value in event["values"].items():
             name = _storable(name)[:60]
             self.metrics.append(MetricPoint(name=name, step=step, value=float(value), at=_time(event)))
         del self.metrics[:-MOST_WAITING]
+
+
+def _step(event: dict[str, Any]) -> int:
+    step = int(event["step"])
+    if not 0 <= step <= LARGEST_INTEGER:
+        raise ValueError(f"step {step} out of range")
+    return step
 
 
 def _time(event: dict[str, Any]) -> datetime:

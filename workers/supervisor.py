@@ -40,6 +40,7 @@ class Supervisor:
         self.inbox = Inbox()
         self.lost = False
         self.cancelled = False
+        self.killed = False
         self.published = False
         self._lease_end = time.monotonic() + settings.JOB_LEASE_SECONDS
         self._next_beat = 0.0
@@ -78,7 +79,7 @@ class Supervisor:
         if self.inbox.sync_asked or time.monotonic() >= self._next_beat:
             self._next_beat = time.monotonic() + min(settings.JOB_LEASE_SECONDS / 3, BEAT_SECONDS)
             self._beat()
-        if self.lost:
+        if self.lost or self.killed:
             self.child.signal(signal.SIGKILL)
         elif self._should_stop():
             self._press()
@@ -107,7 +108,7 @@ class Supervisor:
             self.lost = not (renewal.ours or renewal.published)
             if renewal.ours:
                 self._lease_end = begun + settings.JOB_LEASE_SECONDS
-                self.cancelled = renewal.stop
+                self.cancelled, self.killed = renewal.stop, renewal.kill
                 self.child.order(f"lease {settings.JOB_LEASE_SECONDS}")
             if not self.lost:
                 self._store()
@@ -121,9 +122,10 @@ class Supervisor:
             logger.warning("%s: attempt %s lost its lease and writes nothing more.", self.job, self.job.attempt)
 
     def _store(self) -> None:
-        if self.inbox.metrics or self.inbox.lines:
-            self.lost = not jobs.store_events(self.job, metrics=self.inbox.metrics, lines=self.inbox.lines)
-            self.inbox.clear()
+        inbox = self.inbox
+        if inbox.metrics or inbox.lines or inbox.samples:
+            self.lost = not jobs.store_events(self.job, metrics=inbox.metrics, lines=inbox.lines, samples=inbox.samples)
+            inbox.clear()
 
     def _answer_sync(self) -> None:
         if self.inbox.sync_asked:

@@ -12,6 +12,7 @@ from celery import Task, shared_task, signals
 
 from registry import jobs
 from registry.models import Job
+from workers import presence as presence  # it listens to the worker's signals
 from workers.supervisor import Supervisor
 
 

@@ -50,10 +50,11 @@ class CannotResume(ValueError):
 
 @dataclass(frozen=True)
 class Renewal:
-    """What a heartbeat learned. `stop`: someone asked for the job to end. `published`: it has succeeded."""
+    """What a heartbeat learned. `stop`: someone asked for the job to end, `kill`: at once. `published`: it has succeeded."""
 
     ours: bool
     stop: bool = False
+    kill: bool = False
     published: bool = False
 
 
@@ -151,6 +152,29 @@ def request_cancel(job: Job, user: User | None) -> Job:
     return job
 
 
+def request_kill(job: Job, user: User | None) -> Job:
+    """End a running job at once, without a last checkpoint. One that does not run is left as it is."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update(no_key=True).get(pk=job.pk)
+        if job.status == Job.Status.RUNNING and job.kill_requested_at is None:
+            _write(job, kill_requested_at=Now(), cancel_requested_at=job.cancel_requested_at or Now())
+            record_audit(actor=user, action="job.killed", project=job.project, target=job.name)
+    return job
+
+
+def set_priority(job: Job, user: User | None, priority: int) -> Job:
+    """Let a queued job start sooner (higher) or later. Anything else is left as it is."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update(no_key=True).get(pk=job.pk)
+        if job.status == Job.Status.QUEUED and job.priority != priority:
+            was = job.priority
+            _write(job, priority=priority)
+            record_audit(
+                actor=user, action="job.prioritised", project=job.project, target=job.name, was=was, now=priority
+            )
+    return job
+
+
 def resume_job(job: Job, user: User | None) -> Job:
     """Queue a failed or cancelled job again; it goes on from its newest checkpoint. Raises CannotResume."""
     with transaction.atomic():
@@ -162,6 +186,7 @@ def resume_job(job: Job, user: User | None) -> Job:
             status=Job.Status.QUEUED,
             max_attempts=F("attempt") + MORE_ATTEMPTS,
             cancel_requested_at=None,
+            kill_requested_at=None,
             finished_at=None,
             error="",
         )
@@ -212,9 +237,14 @@ def renew(job: Job, progress: Progress | None = None) -> Renewal:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '2s'")
         ours = _running(job).update(lease_until=_lease_end(), **shown) == 1
-        row = Job.objects.filter(pk=job.pk, attempt=job.attempt).values("status", "cancel_requested_at").first()
+        row = (
+            Job.objects.filter(pk=job.pk, attempt=job.attempt)
+            .values("status", "cancel_requested_at", "kill_requested_at")
+            .first()
+        )
     if ours and row:
-        return Renewal(ours=True, stop=row["cancel_requested_at"] is not None)
+        stop, kill = (row[f"{name}_requested_at"] is not None for name in ("cancel", "kill"))
+        return Renewal(ours=True, stop=stop, kill=kill)
     return Renewal(ours=False, published=row is not None and row["status"] == Job.Status.SUCCEEDED)
 
 

@@ -39,6 +39,7 @@ class Job(models.Model):
     lease_until = models.DateTimeField(null=True)
     rung_at = models.DateTimeField(null=True, help_text="when the last message was sent")
     cancel_requested_at = models.DateTimeField(null=True)
+    kill_requested_at = models.DateTimeField(null=True, help_text="end it without saving")
     progress_done = models.BigIntegerField(default=0)
     progress_total = models.BigIntegerField(default=0)
     progress_text = models.CharField(max_length=200, blank=True)

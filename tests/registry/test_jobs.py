@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Project, User
 from registry import jobs
+from registry.events import SampleText
 from registry.jobs import LogEntry, MetricPoint, Progress
 from registry.models import Job
 from registry.specs import SpecError
@@ -197,6 +198,39 @@ def test_events_are_stored_and_a_repeated_step_is_replaced(project: Project) -> 
     assert jobs.store_events(job, metrics=[MetricPoint("loss", 1, 0.7, NOW), MetricPoint("loss", 2, 0.6, NOW)])
     assert list(job.metrics.order_by("step").values_list("step", "value")) == [(1, 0.7), (2, 0.6)]
     assert [line.text for line in job.log_lines.all()] == ["hello"]
+
+
+def test_a_sample_that_is_sent_again_is_replaced(project: Project) -> None:
+    job = claimed(project)
+    said = [
+        SampleText(step, "Beans?" * 4000, text, NOW) for step, text in ((1, "Soak"), (1, "Soak them."), (2, "Eat."))
+    ]
+    assert jobs.store_events(job, samples=said[:1])
+    assert jobs.store_events(job, samples=said)
+    assert list(job.samples.order_by("step").values_list("step", "text")) == [(1, "Soak them."), (2, "Eat.")]
+
+
+def test_a_kill_asks_for_an_end_without_saving(project: Project, researcher: User) -> None:
+    job = claimed(project)
+    assert jobs.renew(job) == jobs.Renewal(ours=True)
+    jobs.request_kill(job, researcher)
+    assert jobs.renew(job) == jobs.Renewal(ours=True, stop=True, kill=True)
+    assert jobs.finish(job, Status.CANCELLED)
+    assert jobs.request_kill(job, researcher).status == Status.CANCELLED
+    assert AuditEvent.objects.filter(action="job.killed", actor=researcher).count() == 1
+    jobs.resume_job(job, researcher)
+    assert fresh(job).kill_requested_at is None
+
+
+def test_priority_is_changed_only_while_it_waits_and_audited(project: Project, researcher: User) -> None:
+    first, second = ask(project), ask(project)
+    jobs.set_priority(second, researcher, 10)
+    jobs.set_priority(second, researcher, 10)
+    assert AuditEvent.objects.get(action="job.prioritised").data == {"was": 0, "now": 10}
+    job = jobs.claim("default", "w")
+    assert job and job.pk == second.pk
+    assert jobs.set_priority(job, researcher, -10).priority == 10
+    assert fresh(first).priority == 0
 
 
 def test_a_worker_that_lost_its_lease_is_refused_everywhere(project: Project) -> None:

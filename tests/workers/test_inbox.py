@@ -92,6 +92,19 @@ def test_an_event_that_cannot_be_read_becomes_a_line_of_the_log(data: bytes) -> 
     assert [line.level for line in inbox.lines] == ["warning"]
 
 
+def test_samples_are_kept_whole_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.inbox.MOST_SAMPLES", 2)
+    monkeypatch.setattr("workers.inbox.LONGEST_SAMPLE", 5)
+    inbox = Inbox()
+    for step in range(3):
+        inbox.take_events(event(type="sample", step=step, prompt="Beans?\x00", text="Soak", at=1))
+    inbox.take_events(event(type="sample", step=-1, prompt="Beans?", text="Soak", at=1))
+    assert [(one.step, one.prompt, one.text) for one in inbox.samples] == [(1, "Beans", "Soak"), (2, "Beans", "Soak")]
+    assert "out of range" in texts(inbox)[0]
+    inbox.clear()
+    assert inbox.samples == []
+
+
 def test_text_that_postgresql_does_not_take_is_replaced() -> None:
     inbox = Inbox()
     inbox.take_events(event(type="log", text="half \ud83d and \x00", level="info", at=0))
