@@ -11,8 +11,9 @@ from workers.training.pairs import PolicyPairs
 from workers.training.scores import RewardPairs
 from workers.training.settings import Evaluation, TrainingResult, TrainingSettings
 from workers.training.shortcuts import train_pairs
+from workers.training.verdicts import VerdictRow, Verdicts
 
 __all__ = [
     "Evaluation", "Learner", "Losses", "PolicyPairs", "RewardPairs", "TrainingResult", "TrainingSettings",
-    "learning_rate_at", "train", "train_pairs",
+    "VerdictRow", "Verdicts", "learning_rate_at", "train", "train_pairs",
 ]  # fmt: skip
