@@ -228,16 +228,14 @@ def load_reward_model(
     `path` may be a plain language model: its head then starts at zero, so that every response scores 0 and a
     run needs no seed for it. `adapter` holds LoRA weights together with the trained head.
     """
-    from transformers.utils import logging
-
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # a new head is announced as "missing weights"
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # a new head is announced as "missing weights"
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
             path, num_labels=1, dtype=dtype, output_loading_info=True
         )
     finally:
-        logging.set_verbosity(verbosity)
+        transformers_logging.set_verbosity(verbosity)
     if report["missing_keys"]:
         nn.init.zeros_(model.score.weight)
     model.score.float()  # small steps of the head would be lost in bfloat16
@@ -304,26 +302,36 @@ def save_merged(model: Any, tokenizer: Any, folder: Path) -> None:
 def completion_log_probs(
     model: Any, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], *, pad_id: int
 ) -> Tensor:
-    """Log-probability of each whole completion given its prompt, in nats, shape (rows,).
+    """Log-probability of each whole completion given its prompt, in nats, shape (rows,)."""
+    values, row_of = token_log_probs(model, prompts, completions, pad_id=pad_id)
+    return torch.zeros(len(completions), device=values.device).index_add(0, row_of, values)
 
-    The vocabulary projection is the dearest step of a small model, so it is done at the positions that
-    predict a completion token and nowhere else.
-    """
+
+def token_log_probs(
+    model: Any, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], *, pad_id: int
+) -> tuple[Tensor, Tensor]:
+    """(log-probability of each token of the completions, in nats; the row it is of): both (tokens,), row after row."""
     inner = inner_of(model)
+    hidden, row_of = predicting_states(inner, prompts, completions, pad_id=pad_id)
+    target = torch.tensor([token for completion in completions for token in completion], device=hidden.device)
+    return -nn.functional.cross_entropy(vocabulary_logits(inner, hidden), target, reduction="none"), row_of
+
+
+def predicting_states(
+    inner: Any, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], *, pad_id: int
+) -> tuple[Tensor, Tensor]:
+    """(hidden states that predict the tokens of the completions, (tokens, width); the row of each, (tokens,)): only
+    there is the vocabulary projected, which is the dearest step of a small model.
+    """
     if not all(prompts):
         raise ValueError("A prompt has no token, so nothing predicts the first token of its completion.")
     rows = [[*prompt, *completion] for prompt, completion in zip(prompts, completions, strict=True)]
-    device = next(model.parameters()).device
+    device = next(inner.parameters()).device
     ids, mask = pad(rows, value=pad_id)
     hidden = backbone_of(inner)(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
     row_of = torch.tensor([row for row, c in enumerate(completions) for _ in c], device=device)
-    before = torch.tensor(
-        [len(p) - 1 + k for p, c in zip(prompts, completions, strict=True) for k in range(len(c))], device=device
-    )
-    target = torch.tensor([token for completion in completions for token in completion], device=device)
-    logits = vocabulary_logits(inner, hidden[row_of, before])
-    token_log_probs = -nn.functional.cross_entropy(logits, target, reduction="none")
-    return torch.zeros(len(rows), device=device).index_add(0, row_of, token_log_probs)
+    before = [len(p) - 1 + k for p, c in zip(prompts, completions, strict=True) for k in range(len(c))]
+    return hidden[row_of, torch.tensor(before, device=device)], row_of
 
 
 def vocabulary_logits(inner: Any, hidden: Tensor) -> Tensor:
