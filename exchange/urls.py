@@ -2,6 +2,7 @@ from django.urls import path
 
 from exchange import api
 from exchange.pages import exports as export_views
+from exchange.pages import import_take_back as take_back_views
 from exchange.pages import imports as import_views
 
 urlpatterns = [
@@ -16,5 +17,6 @@ urlpatterns = [
     path("p/<slug:slug>/import/<int:pk>/report/", import_views.report, name="import-report"),
     path("p/<slug:slug>/import/<int:pk>/result/", import_views.result, name="import-result"),
     path("p/<slug:slug>/import/<int:pk>/discard/", import_views.discard, name="import-discard"),
+    path("p/<slug:slug>/imports/<int:pk>/take-back/", take_back_views.confirm, name="import-take-back"),
     path("p/<slug:slug>/import-export/past/", import_views.past, name="exchange-past"),
 ]

@@ -102,6 +102,8 @@ class Writing:
         """The driver's errors become Django's also in our thread: an IntegrityError is told in words."""
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="import")
         self.waiting: deque[Future[None]] = deque()
+        self.spans: dict[str, tuple[int, int]] = {}
+        """Lowest and highest id that were taken from each table's sequence."""
         self.sequences = {
             name: self.query("SELECT pg_get_serial_sequence(%s, 'id')", [table])[0][0]
             for name, (table, _) in TABLES.items()
@@ -171,6 +173,8 @@ class Writing:
                 "SELECT min(id), max(id), CASE WHEN max(id) - min(id) >= %s THEN array_agg(id) END FROM given",
                 [self.sequences[table], size, size],
             ).fetchone()
+        known = self.spans.get(table, (low, high))
+        self.spans[table] = (min(low, known[0]), max(high, known[1]))
         return all_of_them or range(low, high + 1)  # another process may have taken some in between
 
     # --- rows -------------------------------------------------------------------------------------------------

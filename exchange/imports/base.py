@@ -410,6 +410,8 @@ class Outcome:
     skipped: int
     counts: Counts
     problems: list[Problem] = field(default_factory=list)
+    number: int = 0
+    """Of the `Import`, by which it can be taken back."""
     report: Path | None = None
     """The lines that were left out, with line number and reason each; None where there were none."""
     seconds: float = 0.0

@@ -47,7 +47,8 @@ class Plan:
         self.rater_ids: set[int] = set()
         self.joined: set[int] = set()
         self.loaded: set[int] = set()
-        self.now = timezone.now().isoformat()
+        self.at = timezone.now()
+        self.now = self.at.isoformat()
         self.backend.keep("annotate_protocol", [one.pk for one in (asked.protocol, asked.open_protocol) if one])
         self.load_prompts()
         self.begun, self.met = 0, set[int]()
@@ -178,7 +179,7 @@ class Plan:
             )
         self.counts.raters = len(self.rater_ids)
         self.counts.models = len(self.models.names)
-        self.counts.models_new = self.models.new
+        self.counts.models_new = len(self.models.new_ids)
 
     # --- prompts --------------------------------------------------------------------------------------------
 

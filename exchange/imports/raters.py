@@ -58,8 +58,7 @@ class Models:
     def __init__(self, project: Project, said: Any, backend: Backend) -> None:
         self.project, self.said, self.backend = project, said, backend
         self.known: dict[str, int | None] = {"": None}
-        self.new = 0
-        self.taken: set[str] = set()
+        self.new_ids: list[int] = []
         self.outputs: dict[str, int] = {}
         """By the name in the file, kept in the model's config."""
         self.named: dict[str, int] = {}
@@ -92,12 +91,12 @@ class Models:
         while plain in self.named:  # a model with weights, or another name that is written alike
             number += 1
             plain = f"{base}-{number}"
-        self.new += 1
         self.named[plain] = self.backend.insert(
             "INSERT INTO registry_modelversion (project_id, name, role, format, path, config, metrics, manifest, "
             "code_version, created_at) VALUES (%s, %s, 'policy', 'outputs', '', %s, '{}', '{}', '', %s) RETURNING id",
             [self.project.pk, plain, json.dumps({"name_in_file": name[:200]}), timezone.now()],
         )
+        self.new_ids.append(self.named[plain])
         return self.named[plain]
 
     @property

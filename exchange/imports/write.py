@@ -19,6 +19,7 @@ from exchange.imports.plan import Plan
 from exchange.imports.raters import Models
 from exchange.imports.reading import Pass, builder_of
 from exchange.imports.report import Report
+from exchange.models import Import
 
 OnBad = Literal["refuse", "skip"]
 
@@ -52,17 +53,21 @@ def write(
     one = Pass(format, builder, bad=bad)
     try:
         with transaction.atomic():
-            plan = within(one, builder, mapping, project, user, path, filename=filename, progress=progress,
-                          as_tasks=as_tasks, wanted=wanted, protocol=protocol, begin=begin)  # fmt: skip
+            plan, spans = within(one, builder, mapping, project, user, path, filename=filename, progress=progress,
+                                 as_tasks=as_tasks, wanted=wanted, protocol=protocol, begin=begin)  # fmt: skip
             if one.bad and on_bad == "refuse":
                 raise Refused(refusal(one), problems=problems, bad=one.bad, lines=one.lines)
+            made = Import.objects.create(
+                project=project, user=user, filename=(filename or path.name)[:255], at=plan.at, spans=spans,
+                model_ids=plan.models.new_ids, counts=plan.counts.as_json(),
+            )  # fmt: skip
             record_audit(
                 actor=user, action="import.made", project=project, target=(filename or path.name)[:200],
                 format=format.slug, lines=one.lines, left_out=one.bad, **plan.counts.as_json(),
             )  # fmt: skip
             outcome = Outcome(
-                lines=one.lines, written=one.fits, skipped=one.bad, counts=plan.counts, problems=problems,
-                report=kept.keep(), seconds=time.perf_counter() - began,
+                number=made.pk, lines=one.lines, written=one.fits, skipped=one.bad, counts=plan.counts,
+                problems=problems, report=kept.keep(), seconds=time.perf_counter() - began,
             )  # fmt: skip
             if finish:
                 finish(outcome)
@@ -87,7 +92,7 @@ def within(
     one: Pass, builder: Builder, mapping: Mapping, project: Project, user: User | None, path: Path, *, filename: str,
     progress: Progress | None, as_tasks: bool, wanted: int, protocol: Protocol | None,
     begin: Callable[[], None] | None,
-) -> Plan:  # fmt: skip
+) -> tuple[Plan, dict[str, tuple[int, int]]]:  # fmt: skip
     """What happens inside the transaction. One import of a project at a time: two would number the same prompts."""
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if begin:
@@ -105,7 +110,7 @@ def within(
         backend.finish()
     finally:
         backend.close()
-    return plan
+    return plan, backend.spans
 
 
 def refusal(one: Pass) -> str:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.http import Http404
 
 from accounts.models import Project, User
-from exchange.models import Upload
+from exchange.models import Import, Upload
 from exchange.pages.import_forms import Wish
 from exchange.pages.import_look import Look, mapping_of
 from registry import jobs
@@ -77,6 +77,10 @@ class Run:
         return str(self.job.status)
 
     @property
+    def is_taken_back(self) -> bool:
+        return self.made is not None and self.made.taken_back_at is not None
+
+    @property
     def failed(self) -> bool:
         return self.job.status in ENDED_WITHOUT
 
@@ -118,6 +122,11 @@ class Run:
     @property
     def has_report(self) -> bool:
         return self.upload.report is not None and self.upload.report.exists()
+
+    @property
+    def made(self) -> Import | None:
+        """None before it is done, and of one from before imports could be taken back."""
+        return getattr(self.upload, "made", None)
 
     @property
     def error(self) -> str:

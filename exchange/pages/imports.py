@@ -17,12 +17,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import Project
-from accounts.permissions import can_research, project_view
+from accounts.permissions import can_admin, can_research, project_view
 from accounts.requests import MemberRequest
 from annotate.intake.task_making import protocols_of
 from exchange.imports.base import RATERS, SHOWN, UnreadableFile
 from exchange.imports.formats import FORMATS
-from exchange.models import Upload
+from exchange.models import Import, Upload
 from exchange.pages import import_files, import_forms, import_runs
 from exchange.pages.import_files import NotReceived
 from exchange.pages.import_forms import ON_BAD, Wish
@@ -232,7 +232,12 @@ def result(request: MemberRequest, project: Project, pk: int) -> HttpResponseBas
 @project_view(can_research)
 def past(request: MemberRequest, project: Project) -> HttpResponse:
     """Every import of the project that was begun, the newest first."""
-    begun = Upload.objects.filter(project=project).exclude(job=None).select_related("job", "user", "project")
+    begun = Upload.objects.filter(project=project).exclude(job=None).select_related("job", "user", "project", "made")
     page = Paginator(begun, A_PAGE).get_page(request.GET.get("page"))
     runs = [import_runs.run_of(one) for one in page]
-    return render(request, "exchange/past.html", {"project": project, "tab": "past", "page": page, "runs": runs})
+    context = {
+        "project": project, "tab": "past", "page": page, "runs": runs,
+        "may_take_back": can_admin(request.user, project),
+        "commands": Import.objects.filter(project=project, upload=None).select_related("user")[:A_PAGE],
+    }  # fmt: skip
+    return render(request, "exchange/past.html", context)

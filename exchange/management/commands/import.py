@@ -25,8 +25,11 @@ from exchange.imports.base import (
 from exchange.imports.check import check
 from exchange.imports.detect import detect, guessed_mapping
 from exchange.imports.formats import FORMATS
+from exchange.imports.take_back import Holds, look, take_back
 from exchange.imports.write import write
+from exchange.models import Import
 
+GONE = {"prompts": "prompts", "responses": "answers", "tasks": "items", "votes": "votes, kept aside as withdrawn"}
 PRINTED = 20
 """Problems that are printed; all of them are in the report."""
 
@@ -40,8 +43,10 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # nothing of the site's pages is used
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="the file; for Potato the folder of the project")
-        parser.add_argument("--project", required=True, metavar="SLUG", help="where it goes")
+        parser.add_argument("file", type=Path, nargs="?", help="the file; for Potato the folder of the project")
+        parser.add_argument("--project", default="", metavar="SLUG", help="where it goes")
+        parser.add_argument("--undo", type=int, metavar="NUMBER",
+                            help="take that import back, but for what somebody has built on")  # fmt: skip
         parser.add_argument(
             "--format", default="auto", choices=("auto", *FORMATS), metavar="NAME",
             help=f"auto looks at the first lines (default); or {', '.join(FORMATS)}",
@@ -78,6 +83,11 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["undo"] is not None:
+            self.undo(options)
+            return
+        if options["file"] is None or not options["project"]:
+            raise CommandError("Say what to do: a FILE and --project SLUG, or --undo NUMBER.")
         project, user, protocol = named(options)
         path: Path = options["file"]
         try:
@@ -99,6 +109,21 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.tell(options, as_dict(format, mapping, done), lines_of(format, mapping, done))
 
+    def undo(self, options: dict[str, Any]) -> None:
+        made = Import.objects.select_related("project").filter(pk=options["undo"]).first()
+        if made is None:
+            raise CommandError(f"There is no import {options['undo']}. The page Past imports lists their numbers.")
+        user, dry = user_of(options), options["dry_run"]
+        try:
+            found = look(made) if dry else take_back(made, user)
+        except Holds as error:
+            raise CommandError(str(error)) from error
+        lines = [f"Import {made.pk}, {made.filename}, {'can be' if dry else 'was'} taken back:"]
+        lines += [f"  {getattr(found, name):>10,}  {words}" for name, words in GONE.items()]
+        lines += ["", "What stays:", *(f"  {one}" for one in found.reasons)] if found.kept else []
+        lines += ["", "Nothing is changed (--dry-run)."] if dry else []
+        self.tell(options, {"number": made.pk, "written": not dry, **found.as_json()}, lines)
+
     def tell(self, options: dict[str, Any], found: dict[str, Any], lines: list[str]) -> None:
         self.stdout.write(json.dumps(found, ensure_ascii=False) if options["json"] else "\n".join(lines))
 
@@ -118,9 +143,7 @@ def named(options: dict[str, Any]) -> tuple[Project, User | None, Any]:
     if project is None:
         known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none"
         raise CommandError(f"There is no project {options['project']}. There are: {known}.")
-    user = User.objects.filter(username=options["user"]).first() if options["user"] else None
-    if options["user"] and user is None:
-        raise CommandError(f"There is no user {options['user']}.")
+    user = user_of(options)
     if not 1 <= options["wanted"] <= 50:
         raise CommandError("--wanted is a whole number from 1 to 50.")
     protocol = (
@@ -129,6 +152,13 @@ def named(options: dict[str, Any]) -> tuple[Project, User | None, Any]:
     if options["protocol"] and protocol is None:
         raise CommandError(f"There is no protocol {options['protocol']} in {project}.")
     return project, user, protocol
+
+
+def user_of(options: dict[str, Any]) -> User | None:
+    user = User.objects.filter(username=options["user"]).first() if options["user"] else None
+    if options["user"] and user is None:
+        raise CommandError(f"There is no user {options['user']}.")
+    return user
 
 
 def chosen(path: Path, name: str) -> Format:
@@ -175,23 +205,32 @@ def as_dict(format: Format, mapping: Mapping, found: Check | Outcome) -> dict[st
     if isinstance(found, Check):
         return {"written": False, "fits": found.fits, "bad": found.bad, "notes": found.notes, **common}
     report = str(found.report) if found.report else None
-    return {"written": True, "fits": found.written, "bad": found.skipped, "report": report, **common}
+    return {
+        "written": True,
+        "number": found.number,
+        "fits": found.written,
+        "bad": found.skipped,
+        "report": report,
+        **common,
+    }
 
 
 def lines_of(format: Format, mapping: Mapping, found: Check | Outcome) -> list[str]:
-    dry = isinstance(found, Check)
     fits, bad = (found.fits, found.bad) if isinstance(found, Check) else (found.written, found.skipped)
     lines = [f"Read as {format.title} ({format.slug})."]
     lines += [f"  {name:28} {one}" for name, one in mapping.columns.items()]
-    lines += ["", f"{fits:,} of {found.lines:,} lines {'can be' if dry else 'were'} imported in {found.seconds:,.1f} s"]
+    can = "can be" if isinstance(found, Check) else "were"
+    lines += ["", f"{fits:,} of {found.lines:,} lines {can} imported in {found.seconds:,.1f} s"]
     lines += [f"  {count:>10,}  {words}" for words, count in counted(found.counts)]
     if isinstance(found, Check):
         lines += ["", *found.notes] if found.notes else []
     lines += problem_lines(found.problems, bad)
     if isinstance(found, Outcome) and found.report:
         lines += ["", f"Lines that were left out, with the reason each: {found.report}"]
-    if dry:
+    if isinstance(found, Check):
         lines += ["", "Nothing is written (--dry-run)."]
+    else:
+        lines += ["", f"To take all of it back: python manage.py import --undo {found.number}"]
     return lines
 
 
