@@ -23,7 +23,8 @@ class TokenRow(Protocol):
 class PreferencePair:
     """Two responses to one prompt, as text. `finished`: the response ended its turn (was not cut).
 
-    `margin` is how much more the chosen one was liked, in units of the reward; only reward objectives use it.
+    `margin` is how much more the chosen one was liked, in units of the reward; only reward objectives use it. `weight`
+    of the pair in the loss: 0.5 for each order of a tie.
     """
 
     messages: Messages
@@ -33,6 +34,7 @@ class PreferencePair:
     rejected_finished: bool = True
     margin: float = 0.0
     tie: bool = False
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class TokenPair:
     rejected: tuple[int, ...]
     margin: float = 0.0
     tie: bool = False
+    weight: float = 1.0
 
     @property
     def tokens(self) -> int:
@@ -73,14 +76,8 @@ def tokenize_pairs(
     kept: list[TokenPair] = []
     counts = {"read": 0, "used": 0, "same": 0, "empty": 0, "too_long": 0}
     for pair in pairs:
-        tokens = TokenPair(
-            prompt=tuple(prompt_ids(tokenizer, pair.messages)),
-            chosen=tuple(completion_ids(tokenizer, pair.chosen, pair.chosen_finished)),
-            rejected=tuple(completion_ids(tokenizer, pair.rejected, pair.rejected_finished)),
-            margin=pair.margin,
-            tie=pair.tie,
-        )
-        fate = _fate(tokens, max_tokens)
+        tokens = token_pair(tokenizer, pair)
+        fate = fate_of(tokens, max_tokens)
         counts["read"] += 1
         counts[fate] += 1
         if fate == "used":
@@ -88,7 +85,19 @@ def tokenize_pairs(
     return kept, PairCounts(**counts)
 
 
-def _fate(pair: TokenPair, max_tokens: int) -> str:
+def token_pair(tokenizer: Any, pair: PreferencePair) -> TokenPair:
+    return TokenPair(
+        prompt=tuple(prompt_ids(tokenizer, pair.messages)),
+        chosen=tuple(completion_ids(tokenizer, pair.chosen, pair.chosen_finished)),
+        rejected=tuple(completion_ids(tokenizer, pair.rejected, pair.rejected_finished)),
+        margin=pair.margin,
+        tie=pair.tie,
+        weight=pair.weight,
+    )
+
+
+def fate_of(pair: TokenPair, max_tokens: int) -> str:
+    """ "used", or why it is not: a field of PairCounts."""
     if not pair.chosen or not pair.rejected:
         return "empty"
     if pair.chosen == pair.rejected:

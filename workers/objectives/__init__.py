@@ -18,28 +18,31 @@ from workers.objectives import bradley_terry, dpo, ipo, pairwise, reference_free
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss and its traits. `trains` is "policy" or "reward"."""
+    """A loss and its traits. `trains` is "policy" or "reward"; `smoothed`: it takes label_smoothing."""
 
     loss: Callable[..., Tensor]
     trains: str
     needs_reference: bool
+    smoothed: bool = False
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "dpo": Objective(dpo.dpo_loss, "policy", dpo.NEEDS_REFERENCE),
+    "dpo": Objective(dpo.dpo_loss, "policy", dpo.NEEDS_REFERENCE, smoothed=True),
     "ipo": Objective(ipo.ipo_loss, "policy", ipo.NEEDS_REFERENCE),
     "hinge": Objective(pairwise.hinge_loss, "policy", pairwise.NEEDS_REFERENCE),
-    "robust": Objective(pairwise.robust_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "robust": Objective(pairwise.robust_loss, "policy", pairwise.NEEDS_REFERENCE, smoothed=True),
     "apo_zero": Objective(pairwise.apo_zero_loss, "policy", pairwise.NEEDS_REFERENCE),
     "apo_down": Objective(pairwise.apo_down_loss, "policy", pairwise.NEEDS_REFERENCE),
     "nca_pair": Objective(pairwise.nca_pair_loss, "policy", pairwise.NEEDS_REFERENCE),
-    "exo_pair": Objective(pairwise.exo_pair_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "exo_pair": Objective(pairwise.exo_pair_loss, "policy", pairwise.NEEDS_REFERENCE, smoothed=True),
     "sppo_hard": Objective(pairwise.sppo_hard_loss, "policy", pairwise.NEEDS_REFERENCE),
     "bco_pair": Objective(pairwise.bco_pair_loss, "policy", pairwise.NEEDS_REFERENCE),
     "discopop": Objective(pairwise.discopop_loss, "policy", pairwise.NEEDS_REFERENCE),
     "sigmoid_norm": Objective(pairwise.sigmoid_norm_loss, "policy", pairwise.NEEDS_REFERENCE),
-    "cpo": Objective(reference_free.cpo_loss, "policy", reference_free.NEEDS_REFERENCE),
-    "simpo": Objective(reference_free.simpo_loss, "policy", reference_free.NEEDS_REFERENCE),
+    "cpo": Objective(reference_free.cpo_loss, "policy", reference_free.NEEDS_REFERENCE, smoothed=True),
+    "simpo": Objective(reference_free.simpo_loss, "policy", reference_free.NEEDS_REFERENCE, smoothed=True),
     "orpo": Objective(reference_free.orpo_loss, "policy", reference_free.NEEDS_REFERENCE),
-    "bradley_terry": Objective(bradley_terry.bradley_terry_loss, "reward", bradley_terry.NEEDS_REFERENCE),
+    "bradley_terry": Objective(
+        bradley_terry.bradley_terry_loss, "reward", bradley_terry.NEEDS_REFERENCE, smoothed=True
+    ),
 }

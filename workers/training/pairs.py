@@ -34,7 +34,8 @@ class PolicyPairs(Learner[TokenPair]):
         reference_cache: Path | None = None,
     ) -> None:
         super().__init__(model, rows, held_out, settings=settings, pad_id=pad_id)
-        self.objective = OBJECTIVES[settings.objective]
+        self.objectives = objectives_of(settings)
+        self.needs_reference = any(OBJECTIVES[name].needs_reference for name in self.objectives)
         self.cache_folder = reference_cache
         self.shared = False
         self.references: dict[str, Tensor] = {}
@@ -44,6 +45,9 @@ class PolicyPairs(Learner[TokenPair]):
         if self.shared:
             return len(row.prompt) + len(row.chosen) + len(row.rejected)
         return 2 * (len(row.prompt) + max(len(row.chosen), len(row.rejected)))
+
+    def weight(self, row: TokenPair) -> float:
+        return row.weight
 
     def prepare(self, note: Callable[[str], None]) -> None:
         if not self.settings.shared_prefix:
@@ -59,7 +63,7 @@ class PolicyPairs(Learner[TokenPair]):
 
     def begin(self, note: Callable[[str], None]) -> None:
         """The reference is measured once: it never changes, and with LoRA it is the same weights."""
-        if not self.objective.needs_reference:
+        if not self.needs_reference:
             return
         cache = ReferenceCache(self.cache_folder, self.model) if self.cache_folder else None
         self.references = {split: self._reference(rows, cache) for split, rows in self.rows.items()}
@@ -82,21 +86,25 @@ class PolicyPairs(Learner[TokenPair]):
         known = self.references.get(split)
         reference = torch.zeros(2, len(pairs)) if known is None else known[:, list(indices)]
         reference = reference.to(device)
-        losses = self.objective.loss(
-            chosen,
-            rejected,
-            chosen_reference=reference[0],
-            rejected_reference=reference[1],
-            chosen_lengths=torch.tensor([len(pair.chosen) for pair in pairs], device=device),
-            rejected_lengths=torch.tensor([len(pair.rejected) for pair in pairs], device=device),
-            **self.settings.options,
-        )
+        given = {
+            "chosen_reference": reference[0],
+            "rejected_reference": reference[1],
+            "chosen_lengths": torch.tensor([len(pair.chosen) for pair in pairs], device=device),
+            "rejected_lengths": torch.tensor([len(pair.rejected) for pair in pairs], device=device),
+        }
+        losses = torch.zeros_like(chosen)
+        for name, share in self.objectives.items():
+            losses = losses + share * OBJECTIVES[name].loss(chosen, rejected, **given, **self._options(name))
         beta = self.settings.options.get("beta", BETA)
         good, bad = (beta * (chosen - reference[0])).detach(), (beta * (rejected - reference[1])).detach()
         measured = {
             "accuracy": right(good - bad, pairs), "margin": good - bad, "chosen_reward": good, "rejected_reward": bad,
         }  # fmt: skip
-        return Losses(losses, measured)
+        return Losses(losses * weights_of(pairs, device), measured)
+
+    def _options(self, name: str) -> dict[str, float]:
+        unknown = () if OBJECTIVES[name].smoothed else ("label_smoothing",)
+        return {key: value for key, value in self.settings.options.items() if key not in unknown}
 
     def _log_probs(self, pairs: Sequence[TokenPair]) -> Tensor:
         """Of whole completions, in nats, shape (2 x pairs,): all chosen, then all rejected."""
@@ -121,6 +129,23 @@ class PolicyPairs(Learner[TokenPair]):
         """Of the frozen weights; LoRA weights are float32 on every machine."""
         weights = list(self.model.parameters())
         return str(next((weight for weight in weights if not weight.requires_grad), weights[0]).dtype)
+
+
+def objectives_of(settings: TrainingSettings) -> dict[str, float]:
+    """{objective: weight of its loss}. Raises ValueError for an unknown one, and for weights that are not above 0."""
+    found = settings.mixture or {settings.objective: 1.0}
+    for name in found:
+        if name not in OBJECTIVES or OBJECTIVES[name].trains != "policy":
+            known = ", ".join(name for name, one in OBJECTIVES.items() if one.trains == "policy")
+            raise ValueError(f"Unknown objective {name!r}; those for policies on pairs are {known}.")
+    if not all(weight > 0 for weight in found.values()):
+        raise ValueError(f"Each loss of a mixture has a weight above 0, and these are {dict(found)}.")
+    return dict(found)
+
+
+def weights_of(pairs: Sequence[TokenPair], device: torch.device) -> Tensor:
+    """How much each pair counts, (pairs,)."""
+    return torch.tensor([pair.weight for pair in pairs], device=device)
 
 
 def right(gap: Tensor, pairs: Sequence[TokenPair]) -> Tensor:

@@ -11,7 +11,7 @@ from workers.modeling import last_token_scores
 from workers.objectives import OBJECTIVES
 from workers.pairs import TokenPair
 from workers.training.learner import Learner, Losses, Split
-from workers.training.pairs import right
+from workers.training.pairs import right, weights_of
 
 
 class RewardPairs(Learner[TokenPair]):
@@ -20,6 +20,9 @@ class RewardPairs(Learner[TokenPair]):
     def tokens(self, row: TokenPair) -> int:
         return 2 * (len(row.prompt) + max(len(row.chosen), len(row.rejected)))
 
+    def weight(self, row: TokenPair) -> float:
+        return row.weight
+
     def losses(self, split: Split, indices: Sequence[int], constants: Any) -> Losses:
         pairs = [self.rows[split][index] for index in indices]
         rows = [pair.prompt + pair.chosen for pair in pairs] + [pair.prompt + pair.rejected for pair in pairs]
@@ -27,9 +30,10 @@ class RewardPairs(Learner[TokenPair]):
         margin = torch.tensor([pair.margin for pair in pairs], device=chosen.device)
         tie = torch.tensor([pair.tie for pair in pairs], device=chosen.device)
         loss = OBJECTIVES[self.settings.objective].loss
+        losses = loss(chosen, rejected, margin=margin, tie=tie, **self.settings.options)
         gap = (chosen - rejected).detach()
         measured = {
             "accuracy": right(gap, pairs), "margin": gap,
             "chosen_reward": chosen.detach(), "rejected_reward": rejected.detach(),
         }  # fmt: skip
-        return Losses(loss(chosen, rejected, margin=margin, tie=tie, **self.settings.options), measured)
+        return Losses(losses * weights_of(pairs, chosen.device), measured)

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Settings of a run. `options` go to the objective (beta, label_smoothing)."""
+    """Settings of a run. `options` go to the objective (beta, label_smoothing).
+
+    With a `mixture`, {objective: weight}, the loss of a row is the weighted sum of these, and `objective` names them.
+    Each has the same options, label_smoothing where it takes one.
+    """
 
     objective: str = "dpo"
     learning_rate: float = 1e-4
@@ -23,6 +27,7 @@ class TrainingSettings:
     patience: int | None = None  # measurements without a better one before the run stops; None: it runs to its end
     seed: int = 0
     options: dict[str, float] = field(default_factory=dict)
+    mixture: dict[str, float] = field(default_factory=dict)
     shared_prefix: bool = True  # of a policy: read the common beginning of a pair once, where the model can
 
 

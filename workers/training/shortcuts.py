@@ -25,9 +25,9 @@ def pair_learner(
     reference_cache: Path | None = None,
 ) -> Learner[TokenPair]:
     """The learner of the settings' objective. Raises ValueError for an unknown one, or for no pairs."""
-    if settings.objective not in OBJECTIVES:
+    if not settings.mixture and settings.objective not in OBJECTIVES:
         raise ValueError(f"Unknown objective {settings.objective!r}; there are {', '.join(OBJECTIVES)}.")
-    if OBJECTIVES[settings.objective].trains == "reward":
+    if not settings.mixture and OBJECTIVES[settings.objective].trains == "reward":
         return RewardPairs(model, pairs, held_out, settings=settings, pad_id=pad_id)
     return PolicyPairs(model, pairs, held_out, settings=settings, pad_id=pad_id, reference_cache=reference_cache)
 
