@@ -344,6 +344,8 @@ class Counts:
     items_known: int = 0
     votes: int = 0
     """What raters said of an item, once an item and rater."""
+    without_vote: int = 0
+    """Answers in a file of votes of which nobody says anything: they come in and wait."""
     votes_known: int = 0
     """Given here by the same raters already; left as they are."""
     raters: int = 0

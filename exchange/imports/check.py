@@ -82,6 +82,11 @@ def notes_of(counts: Counts, builder: Builder, as_tasks: bool) -> list[str]:
         )
     elif counts.without_text:
         found.append(f"{counts.without_text:,} answers are empty, and were judged as they are.")
+    if counts.without_vote:
+        lines = "line has" if counts.without_vote == 1 else "lines have"
+        found.append(
+            f"{counts.without_vote:,} {lines} no {words_of(builder)}: prompt and answers come in, without a vote."
+        )
     if counts.models_new:
         found.append(
             f"{counts.models_new:,} models have no weights here: they are on the leaderboard, and cannot be trained "
@@ -99,6 +104,12 @@ def notes_of(counts: Counts, builder: Builder, as_tasks: bool) -> list[str]:
     if as_tasks and counts.votes:
         found.append("Items with votes are done; only those without become open tasks.")
     return found
+
+
+def words_of(builder: Builder) -> str:
+    """What raters of this file can have said: "preference or rating"."""
+    titles = (asking.TITLES[kind] for kind, _ in builder.steps)
+    return " or ".join(dict.fromkeys(titles))
 
 
 class Watch:

@@ -4,13 +4,10 @@ The same for a check and for an import, so that a check counts exactly what an i
 the file has keys, else by identical turns; answers of a prompt by model and text; items by their answers in any order.
 """
 
-import json
 import random
-import re
 import uuid
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -21,13 +18,13 @@ from annotate.models import Prompt, Protocol
 from exchange.imports.asking import Asked
 from exchange.imports.backend import TABLES, Backend, escaped
 from exchange.imports.base import Counts, Message, Record, Vote
-from exchange.imports.identity import check_different, hash_of, item_hash, moment
+from exchange.imports.identity import hash_of, item_hash, moment
+from exchange.imports.lines import NUMBERED, check_line, joined
 from exchange.imports.raters import Models, Raters
 from exchange.imports.table import EMPTY, Table
 from exchange.imports.turns import LineError
 
 NULL, SETTING = "\\N", "imported"
-MOST_VOTES = 30_000
 
 
 class Plan:
@@ -42,7 +39,8 @@ class Plan:
         self.responses, self.response_ids = Table(), array("q")
         self.items, self.item_ids = Table(), array("q")
         self.item_first, self.item_votes, self.item_ready = array("i"), array("H"), bytearray()
-        self.voted, self.known_votes = Table(), set[int]()
+        self.voted, self.voted_lines, self.known_votes = Table(), array("I"), set[int]()
+        self.most_votes = 0
         self.more_votes: dict[int, int] = {}
         self.rater_ids: set[int] = set()
         self.joined: set[int] = set()
@@ -73,6 +71,8 @@ class Plan:
                 self.keys.add(number)
                 self.key_prompt.append(ordinal)
         self.here = len(self.prompt_ids)
+        self.prompt_lines = array("I")
+        """Of those that are new, in their order."""
         self.number, self.given = self.newest_number(), array("q")
 
     def newest_number(self) -> int:
@@ -131,34 +131,19 @@ class Plan:
 
     # --- a chunk --------------------------------------------------------------------------------------------
 
-    def take(self, records: Iterable[Record], refuse: Any) -> None:
-        """All of a chunk. `refuse(record, error)` is told of those that cannot be taken."""
+    def take(self, lines: Sequence[Sequence[Record]], refuse: Callable[[int, LineError], None]) -> None:
+        """Records line by line. `refuse(place in lines, error)` is told of those that cannot be taken."""
         self.begun, self.met = len(self.prompt_ids), set()
-        ready: list[tuple[Record, int, list[int]]] = []
-        fresh: dict[int, None] = {}
-        for record in records:
+        if self.here and (fresh := [ordinal for records in lines for ordinal in joined(self, records)]):
+            self.load_answers(list(dict.fromkeys(fresh)))
+        for place, records in enumerate(lines):
             try:
-                prompt = self.prompt(record, record.messages, record.key)
-                others = [prompt] * len(record.answers)
-                if record.two_prompts:
-                    others = [
-                        self.prompt(record, list(one.messages), "") if one.messages is not None else prompt
-                        for one in record.answers
-                    ]
+                check_line(self, records)
             except LineError as error:
-                refuse(record, error)
+                refuse(place, error)
                 continue
-            for ordinal in others or [prompt]:
-                if ordinal < self.here and ordinal not in self.loaded:
-                    fresh[ordinal] = None
-            ready.append((record, prompt, others))
-        if fresh:
-            self.load_answers(list(fresh))
-        for record, prompt, others in ready:
-            try:
-                self.one(record, prompt, others)
-            except LineError as error:
-                refuse(record, error)
+            for record in records:
+                self.one(record)
         self.flush()
 
     def flush(self) -> None:
@@ -188,30 +173,12 @@ class Plan:
         if key:
             named = self.keys.find(hash(key))
             if named != EMPTY:
-                ordinal = self.key_prompt[named]
-                if self.prompts.hashes[ordinal] not in (number, hash((number, key))):
-                    self.check_same_text(record, ordinal, number, key)
-                return self.join(ordinal, record, by_key=True)
+                return self.join(self.key_prompt[named], record, by_key=True)
             if self.prompts.find(number) != EMPTY:
                 number = hash((number, key))  # a key of its own tells two prompts of the same text apart
         elif (ordinal := self.prompts.find(number)) != EMPTY:
             return self.join(ordinal, record, by_key=False)
         return self.new_prompt(record, messages, number, key)
-
-    def check_same_text(self, record: Record, ordinal: int, number: int, key: str) -> None:
-        """A prompt that the file knows by key only takes the text that is here; else the texts have to be the same."""
-        if record.messages[-1]["content"].startswith(f"[{key}: "):
-            return
-        if ordinal < self.here:
-            pk = self.prompt_ids[ordinal]
-            found = self.backend.query("SELECT messages FROM annotate_prompt WHERE id = %s", [pk])[0][0]
-            found = json.loads(found) if isinstance(found, str | bytes) else found
-            if hash_of(found) == number or str(found[-1]["content"]).startswith(f"[{key}: "):
-                return
-            where = "is in the project already"
-        else:
-            where = "was used on an earlier line"
-        raise LineError(f"The key {key} {where}, with another text. Give this prompt a key of its own.", "key")
 
     def join(self, ordinal: int, record: Record, *, by_key: bool) -> int:
         if ordinal < self.here and ordinal not in self.joined:
@@ -224,11 +191,12 @@ class Plan:
         return ordinal
 
     def new_prompt(self, record: Record, messages: Sequence[Message], number: int, key: str) -> int:
-        if key and (numbered := re.fullmatch(r"prompt-([0-9]{5,12})", key)):
-            self.check_number(key, int(numbered[1]))
+        if key and (numbered := NUMBERED.fullmatch(key)):
+            self.number = max(self.number, int(numbered[1]))
         ordinal = self.prompts.add(number)
         pk = self.backend.next_id("prompt")
         self.prompt_ids.append(pk)
+        self.prompt_lines.append(record.line)
         if not key:
             self.number += 1
             self.given.append(self.number)
@@ -248,30 +216,33 @@ class Plan:
             )
         return ordinal
 
-    def check_number(self, key: str, number: int) -> None:
-        """A key of the file may look like those that lines without one get: these have others then."""
-        at = bisect_left(self.given, number)
-        if self.given[at : at + 1] == array("q", [number]) and key == f"prompt-{number:05}":
-            raise LineError(f"An earlier line without a key was given {key}. Give each line a key of its own.", "key")
-        self.number = max(self.number, number)
-
     # --- answers, items, votes ------------------------------------------------------------------------------
 
-    def one(self, record: Record, prompt: int, others: Sequence[int]) -> None:
+    def waits(self, record: Record) -> bool:
+        """Whether it becomes an open task."""
+        return self.asked.open and not record.votes and bool(record.answers) and all(
+            one.text.strip() for one in record.answers
+        )  # fmt: skip
+
+    def one(self, record: Record) -> None:
+        prompt = self.prompt(record, record.messages, record.key)
         if not record.answers:
             return
-        waits = self.asked.open and not record.votes and all(one.text.strip() for one in record.answers)
-        if waits:
-            check_different(record.answers)
+        others = [prompt] * len(record.answers)
+        if record.two_prompts:
+            others = [
+                self.prompt(record, list(one.messages), "") if one.messages is not None else prompt
+                for one in record.answers
+            ]
         places = self.answers(record, others)
+        asked = self.asked
+        self.counts.without_vote += bool(asked.steps and not record.votes)
         if record.votes:
-            asked = self.asked
             item = self.item(record, prompt, places, (asked.protocol, asked.kind, True))
-            self.check_not_twice(record, item)
             for vote in record.votes:
                 self.vote(record, vote, item, places)
-        elif waits:
-            self.item(record, prompt, places, (self.asked.open_protocol, self.asked.open_kind, False))
+        elif self.waits(record):
+            self.item(record, prompt, places, (asked.open_protocol, asked.open_kind, False))
         self.met.add(prompt)
         if record.two_prompts:
             self.met.update(others)
@@ -345,25 +316,16 @@ class Plan:
             ]
         return ordinal
 
-    def check_not_twice(self, record: Record, item: int) -> None:
-        for vote in record.votes:
-            if vote.rater and not vote.repeats and self.voted.find(hash((item, vote.rater))) != EMPTY:
-                raise LineError(
-                    f"{vote.rater[:60]} answered about this item on an earlier line. A rater answers once: "
-                    "leave one out.",
-                    "rater",
-                )
-        if self.item_votes[item] + len(record.votes) > MOST_VOTES:
-            raise LineError(f"The item has more than {MOST_VOTES:,} votes.")
-
     def vote(self, record: Record, vote: Vote, item: int, places: Sequence[int]) -> None:
         if vote.repeats and self.voted.find(hash((item, vote.rater))) != EMPTY:
             self.counts.votes_known += 1
             return
         self.item_votes[item] += 1
+        self.most_votes = max(self.most_votes, self.item_votes[item])
         name = vote.rater or f"rater {self.item_votes[item]}"
         if vote.rater:
             self.voted.add(hash((item, vote.rater)))
+            self.voted_lines.append(record.line)
         rater = self.raters.id_of(name)
         self.rater_ids.add(rater)
         if hash((item, rater)) in self.known_votes:

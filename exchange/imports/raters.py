@@ -75,6 +75,12 @@ class Models:
             if name not in self.named:
                 raise ValueError(f"There is no model {name} in {self.project}, which {there[:60]} was said to be.")
 
+    def found(self, name: str) -> int | None:
+        """As `id_of`; -1 where it would be a new one."""
+        if name in self.known:
+            return self.known[name]
+        return self.named[self.said[name]] if name in self.said else self.outputs.get(name, -1)
+
     def id_of(self, name: str) -> int | None:
         if name not in self.known:
             there = self.named[self.said[name]] if name in self.said else self.outputs.get(name)

@@ -20,6 +20,8 @@ CHUNK = 4_000
 """Lines at a time."""
 Bad = Callable[[Problem, Row | None, bytes | None], None]
 """(what is wrong, the row and the bytes of its line where it has any)"""
+Read = tuple[list[Record], Row, bytes | None]
+"""A line's records, its row, and its bytes where it has any."""
 Seen = Callable[[int, Row, list[Record]], None]
 
 
@@ -71,13 +73,13 @@ class Pass:
                     f"{self.format.title} comes as {' or '.join(self.format.shapes)}, and this file is {there.shape}."
                 )
             self.shape = there.shape
-            waiting: list[tuple[Record, Row, bytes | None]] = []
+            waiting: list[Read] = []
             for line, row, raw in there.rows:
                 self.lines += 1
                 if isinstance(row, Problem):
                     self.refuse(row, None, raw)
-                else:
-                    waiting += self.records(line, row, raw)
+                elif records := self.records(line, row, raw):
+                    waiting.append((records, row, raw))
                 if len(waiting) >= CHUNK:
                     self.hand_over(waiting, plan)
                     waiting = []
@@ -92,17 +94,15 @@ class Pass:
         if not self.lines:
             raise UnreadableFile("There is no row in the file.")
 
-    def hand_over(self, waiting: list[tuple[Record, Row, bytes | None]], plan: Plan) -> None:
-        from_record = {id(record): (row, raw) for record, row, raw in waiting}
-
-        def refuse(record: Record, error: LineError) -> None:
-            row, raw = from_record[id(record)]
-            self.refuse(self.problem(record.line, error, row, raw), row, raw)
+    def hand_over(self, waiting: list[Read], plan: Plan) -> None:
+        def refuse(place: int, error: LineError) -> None:
+            records, row, raw = waiting[place]
+            self.refuse(self.problem(records[0].line, error, row, raw), row, raw)
 
         plan.backend.writes &= self.writing
-        plan.take([record for record, _, _ in waiting], refuse)
+        plan.take([records for records, _, _ in waiting], refuse)
 
-    def records(self, line: int, row: Row, raw: bytes | None) -> list[tuple[Record, Row, bytes | None]]:
+    def records(self, line: int, row: Row, raw: bytes | None) -> list[Record]:
         """None of a line's records where one of them is wrong."""
         try:
             if self.format.unfold is None:
@@ -118,7 +118,7 @@ class Pass:
             return []
         if self.seen:
             self.seen(line, row, found)
-        return [(one, row, raw) for one in found]
+        return found
 
     def problem(self, line: int, error: LineError, row: Row, raw: bytes | None) -> Problem:
         what = str(error)

@@ -239,7 +239,8 @@ def counted(counts: Counts) -> list[tuple[str, int]]:
         ("new prompts", counts.prompts), ("prompts that were here, joined by key", counts.joined_by_key),
         ("prompts that were here, joined by text", counts.joined_by_text), ("new answers", counts.responses),
         ("of them without a text", counts.without_text), ("new items", counts.items), ("votes", counts.votes),
-        ("votes that were here", counts.votes_known), ("raters", counts.raters),
+        ("votes that were here", counts.votes_known),
+        ("lines without a vote", counts.without_vote), ("raters", counts.raters),
         ("models", counts.models), ("of them new, without weights", counts.models_new),
     ]  # fmt: skip
     return [(words, count) for words, count in rows if count or words == "new prompts"]

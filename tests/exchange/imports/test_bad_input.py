@@ -76,7 +76,7 @@ BROKEN = {
     "unknown value": (line(prompt="q1") + line(prompt="q2", winner=1.5), 2, "winner is 1.5. Known values are"),
     "empty prompt": (line(prompt="q1") + line(prompt="  "), 2, "prompt is empty"),
     "empty answer": (line(prompt="q1") + line(prompt="q2", response_b="", winner=None), 2, "response_b is empty"),
-    "the same rater twice": (line(prompt="q1") + line(prompt="q1"), 2, "on an earlier line"),
+    "the same rater twice": (line(prompt="q1") + line(prompt="q1"), 2, "on line 1 already"),
     "10,000 columns": (
         line(prompt="q1") + json.dumps({f"c{n}": n for n in range(10_000)}).encode() + b"\n",
         2,
@@ -298,9 +298,9 @@ def test_keys_name_one_prompt_each(tmp_path: Path, project: Project) -> None:
         line(id="k1") + line(id="k1", prompt="Another text") + line(id="k2", rater="ben") + line(id="k1", rater="cy")
     )
     done = write(file(tmp_path, content), FORMATS["jsonl"], mapping, project, None, on_bad="skip")
-    assert [
-        (one.line, "The key k1 was used on an earlier line, with another text" in one.what) for one in done.problems
-    ] == [(2, True)]
+    assert [(one.line, "The key k1 was used on line 1, with another text" in one.what) for one in done.problems] == [
+        (2, True)
+    ]
     assert sorted(Prompt.objects.values_list("key", flat=True)) == ["k1", "k2"]
     again = write(file(tmp_path, line(id="k2", prompt="New")), FORMATS["jsonl"], mapping, project, None, on_bad="skip")
     assert "is in the project already, with another text" in again.problems[0].what

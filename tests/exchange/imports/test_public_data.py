@@ -180,3 +180,21 @@ def test_potato_votes_are_those_of_the_two_people(project: Project) -> None:
     assert found["ann", "x2"] == -2
     assert found["ben", "x2"] == 0
     assert found["ben", "x3"] == 2
+
+
+def test_lines_without_a_critique_and_empty_answers_are_said(project: Project) -> None:
+    for name, words in (
+        ("cut/iter1.json", "713 lines have no critique: prompt and answers come in, without a vote."),
+        ("pandalm/testset-v1.json", "23 answers are empty, and were judged as they are."),
+    ):
+        path = DATA / name
+        format, _ = detect(path)[0]
+        assert words in check(path, format, guessed_mapping(path, format), project).notes
+
+
+def test_a_rater_who_answers_twice_is_told_the_line_of_the_first(project: Project) -> None:
+    done = bring_in(DATA / "tulu/tulu_human_eval.xlsx", project, on_bad="skip")
+    assert len(done.problems) == 9
+    for one in done.problems:
+        earlier = int(one.what.split(" on line ")[1].split(" ")[0].replace(",", ""))
+        assert 2 <= earlier < one.line
