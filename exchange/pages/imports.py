@@ -23,7 +23,7 @@ from annotate.intake.task_making import protocols_of
 from exchange.imports.base import RATERS, SHOWN, UnreadableFile
 from exchange.imports.formats import FORMATS
 from exchange.models import Import, Upload
-from exchange.pages import import_files, import_forms, import_runs
+from exchange.pages import import_files, import_forms, import_mappings, import_runs
 from exchange.pages.import_files import NotReceived
 from exchange.pages.import_forms import ON_BAD, Wish
 from exchange.pages.import_look import (
@@ -162,6 +162,7 @@ def check_page(
         "bad": found.bad if found else 0, "raters_hint": RATERS.get(seen.wish.mapping.raters, ""),
         "report_url": reverse("import-report", args=[project.slug, seen.upload.pk]),
         "protocols": protocols_of(project), "at": timezone.now(), "request_key": uuid.uuid4(),
+        "offered": [] if part else import_mappings.offered(seen.upload, project),
         "models": models_asked(project, seen), "megabytes": seen.upload.size / MB,
     }  # fmt: skip
     template = f"exchange/import_{part or 'check'}.html"

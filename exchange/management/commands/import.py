@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Project, User
+from exchange.imports import saved
 from exchange.imports.base import (
     RATERS,
     Becomes,
@@ -23,7 +24,7 @@ from exchange.imports.base import (
     UnreadableFile,
 )
 from exchange.imports.check import check
-from exchange.imports.detect import detect, guessed_mapping
+from exchange.imports.detect import columns, detect, guessed_mapping
 from exchange.imports.formats import FORMATS
 from exchange.imports.take_back import Holds, look, take_back
 from exchange.imports.write import write
@@ -56,6 +57,9 @@ class Command(BaseCommand):
             help='what a column becomes, over what is guessed: score="rating:a:helpfulness", '
             '"pref=winner(1=a, 2=b, 0=tie)", note=skip; may be given again',
         )  # fmt: skip
+        parser.add_argument("--mapping", default="", metavar="NAME",
+                            help="one that was saved in the project, or a .yaml file; --map goes over it")  # fmt: skip
+        parser.add_argument("--save-mapping", default="", metavar="NAME", help="keep what columns became under a name")
         parser.add_argument(
             "--on-bad", choices=("refuse", "skip"), default="refuse", help="what to do with wrong lines"
         )
@@ -91,13 +95,14 @@ class Command(BaseCommand):
         project, user, protocol = named(options)
         path: Path = options["file"]
         try:
-            format = chosen(path, options["format"])
-            mapping = said(guessed_mapping(path, format), options)
+            format, mapping = asked_for(path, project, options)
             asked = {"as_tasks": options["as_tasks"], "wanted": options["wanted"], "protocol": protocol}
             if options["dry_run"]:
                 found = check(path, format, mapping, project, progress=self.progress(options), **asked)
                 self.tell(options, as_dict(format, mapping, found), lines_of(format, mapping, found))
                 return
+            if options["save_mapping"]:
+                saved.keep(project, user, options["save_mapping"], format.slug, mapping)
             done = write(
                 path, format, mapping, project, user, on_bad=options["on_bad"],
                 report=options["report"] or beside(path),
@@ -172,6 +177,24 @@ def chosen(path: Path, name: str) -> Format:
     return found[0][0]
 
 
+def asked_for(path: Path, project: Project, options: dict[str, Any]) -> tuple[Format, Mapping]:
+    """Of a mapping that was saved, or guessed; with what the command line says over it. Raises ValueError."""
+    if not options["mapping"]:
+        format = chosen(path, options["format"])
+        return format, said(guessed_mapping(path, format), options)
+    slug, kept = saved.named(project, options["mapping"])
+    if options["format"] not in ("auto", slug):
+        raise ValueError(f"The mapping {options['mapping']} is for {slug}, not for {options['format']}.")
+    format = chosen(path, slug)
+    names = [one.name for one in columns(path, format)]
+    if missing := saved.wanted(kept.as_json()) - set(names):
+        raise ValueError(
+            f"{path.name} has no column {', '.join(sorted(missing)[:5])}, which the mapping {options['mapping']} asks "
+            "for. Take another mapping, or say the columns with --map."
+        )
+    return format, said(saved.applied(kept, guessed_mapping(path, format), names), options)
+
+
 def said(mapping: Mapping, options: dict[str, Any]) -> Mapping:
     """The guess, with what the command line says. Raises ValueError."""
     changes = {}
@@ -185,11 +208,13 @@ def said(mapping: Mapping, options: dict[str, Any]) -> Mapping:
         name: one for name, one in mapping.columns.items() if str(one) not in taken or one.role in ("winner", "tags")
     }
     models = dict(text.partition("=")[::2] for text in options["model"])
-    raters, name = (options["raters"], "") if options["raters"] in RATERS else ("one", options["raters"])
+    raters, name = mapping.raters, mapping.rater_name
+    if options["raters"] != "auto" or not options["mapping"]:
+        raters, name = (options["raters"], "") if options["raters"] in RATERS else ("one", options["raters"])
     return replace(
-        mapping, columns={**kept, **changes}, raters=raters, rater_name=name, models=models, tags=options["tag"],
-        source=options["source"] or mapping.source, lang=options["lang"] or mapping.lang,
-        prompts=str(options["prompts"] or ""),
+        mapping, columns={**kept, **changes}, raters=raters, rater_name=name, models=models,
+        tags=options["tag"] or mapping.tags, source=options["source"] or mapping.source,
+        lang=options["lang"] or mapping.lang, prompts=str(options["prompts"] or ""),
     )  # fmt: skip
 
 
