@@ -4,7 +4,7 @@ from registry.models import ModelVersion
 from registry.specs import TrainDpoSpec
 from workers import modeling, sources
 from workers.context import JobContext
-from workers.jobs.training import Data, fit, publish_adapter, settings_of
+from workers.jobs.training import Data, fit, held_out_metrics, publish_adapter, settings_of
 
 SMOOTHED = ("dpo", "robust", "exo_pair", "cpo", "simpo")
 
@@ -31,5 +31,6 @@ def run(context: JobContext, spec: TrainDpoSpec) -> None:
     settings = settings_of(spec, objective=spec.objective, options=options, shared_prefix=shared)
     result = fit(context, model, data, settings=settings, pad_id=tokenizer.pad_token_id)
     publish_adapter(
-        context, spec, role=ModelVersion.Role.POLICY, base=base, dataset=dataset, model=model, result=result, data=data
-    )
+        context, spec, role=ModelVersion.Role.POLICY, base=base, dataset=dataset, model=model, result=result,
+        metrics=held_out_metrics(result, data),
+    )  # fmt: skip

@@ -4,7 +4,7 @@ from registry.models import ModelVersion
 from registry.specs import TrainRewardSpec
 from workers import modeling, sources
 from workers.context import JobContext
-from workers.jobs.training import Data, fit, publish_adapter, settings_of
+from workers.jobs.training import Data, fit, held_out_metrics, publish_adapter, settings_of
 
 
 def run(context: JobContext, spec: TrainRewardSpec) -> None:
@@ -25,5 +25,6 @@ def run(context: JobContext, spec: TrainRewardSpec) -> None:
     settings = settings_of(spec, objective="bradley_terry", options={})
     result = fit(context, model, data, settings=settings, pad_id=tokenizer.pad_token_id)
     publish_adapter(
-        context, spec, role=ModelVersion.Role.REWARD, base=base, dataset=dataset, model=model, result=result, data=data
-    )
+        context, spec, role=ModelVersion.Role.REWARD, base=base, dataset=dataset, model=model, result=result,
+        metrics=held_out_metrics(result, data),
+    )  # fmt: skip

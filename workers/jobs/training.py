@@ -16,7 +16,7 @@ from workers import modeling, sources
 from workers.context import JobContext
 from workers.errors import JobError, Stopped
 from workers.pairs import PairCounts, PreferencePair, TokenPair, tokenize_pairs
-from workers.training import TrainingResult, TrainingSettings, train_pairs
+from workers.training import Learner, TrainingResult, TrainingSettings, pair_learner, train
 
 Pairs = dict[str, list[TokenPair]]
 
@@ -90,16 +90,23 @@ def settings_of(
 
 
 def fit(context: JobContext, model: Any, data: Data, *, settings: TrainingSettings, pad_id: int) -> TrainingResult:
+    """Train on pairs; see `run_loop`."""
+    learner = pair_learner(
+        model, data.pairs["train"], data.pairs["held_out"], settings=settings, pad_id=pad_id,
+        reference_cache=Path(django_settings.ARTIFACTS) / "reference-log-probs",
+    )  # fmt: skip
+    return run_loop(context, learner)
+
+
+def run_loop(context: JobContext, learner: Learner[Any]) -> TrainingResult:
     """Train with progress, curves and checkpoints; raises Stopped after a checkpoint when asked to stop."""
     resume_from = context.latest_checkpoint()
     if resume_from:
         context.log(f"Going on from {resume_from.name}")
     context.progress(0, 0, "Measuring before the first step")
-    result = train_pairs(
-        model, data.pairs["train"], held_out=data.pairs["held_out"], settings=settings, pad_id=pad_id,
-        on_step=follow(context, tokens=tokens_a_step(data, settings)), should_stop=context.should_stop,
-        save_checkpoint=lambda step, write: keep(context, step, write), resume_from=resume_from,
-        reference_cache=Path(django_settings.ARTIFACTS) / "reference-log-probs", on_note=context.log,
+    result = train(
+        learner, on_step=follow(context, tokens=tokens_a_step(learner)), should_stop=context.should_stop,
+        save_checkpoint=lambda step, write: keep(context, step, write), resume_from=resume_from, on_note=context.log,
     )  # fmt: skip
     if result.stopped:
         raise Stopped
@@ -111,9 +118,9 @@ def keep(context: JobContext, step: int, write: Callable[[Path], None]) -> None:
     context.log(f"Checkpoint at step {step} saved")
 
 
-def tokens_a_step(data: Data, settings: TrainingSettings) -> float:
-    pairs = data.pairs["train"]
-    return settings.batch_size * sum(pair.tokens for pair in pairs) / len(pairs)
+def tokens_a_step(learner: Learner[Any]) -> float:
+    rows = learner.rows["train"]
+    return learner.settings.batch_size * sum(row.tokens for row in rows) / len(rows)
 
 
 def follow(context: JobContext, *, tokens: float) -> Callable[[int, int, dict[str, float]], None]:
@@ -135,14 +142,13 @@ def follow(context: JobContext, *, tokens: float) -> Callable[[int, int, dict[st
 
 def publish_adapter(
     context: JobContext, spec: TrainingSpec, *, role: str, base: ModelVersion, dataset: Dataset, model: Any,
-    result: TrainingResult, data: Data,
+    result: TrainingResult, metrics: dict[str, Any],
 ) -> None:  # fmt: skip
     """Save the adapter and make the model version, in one step that happens once."""
     folder = context.workdir / "model"
     shutil.rmtree(folder, ignore_errors=True)
     modeling.save_adapter(model, folder)
     manifest = context.manifest_of(folder)
-    metrics = held_out_metrics(result, data)
     with context.publish() as shown:
         version = ModelVersion.objects.create(
             project=context.job.project, name=context.job.name, role=role, format=ModelVersion.Format.ADAPTER,

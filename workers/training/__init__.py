@@ -10,10 +10,10 @@ from workers.training.loop import learning_rate_at, train
 from workers.training.pairs import PolicyPairs
 from workers.training.scores import RewardPairs
 from workers.training.settings import Evaluation, TrainingResult, TrainingSettings
-from workers.training.shortcuts import train_pairs
+from workers.training.shortcuts import pair_learner, train_pairs
 from workers.training.verdicts import VerdictRow, Verdicts
 
 __all__ = [
     "Evaluation", "Learner", "Losses", "PolicyPairs", "RewardPairs", "TrainingResult", "TrainingSettings",
-    "VerdictRow", "Verdicts", "learning_rate_at", "train", "train_pairs",
+    "VerdictRow", "Verdicts", "learning_rate_at", "pair_learner", "train", "train_pairs",
 ]  # fmt: skip
