@@ -245,6 +245,11 @@ class ModelVersion(models.Model):
         ADAPTER = "adapter", "a LoRA adapter on top of its parent"
         OUTPUTS = "outputs", "no weights: its responses came from a file"
 
+    class Stage(models.TextChoices):
+        NONE = "", "none"
+        CANDIDATE = "candidate"
+        CHAMPION = "champion", "champion: the best of its role so far"
+
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="models")
     name = models.CharField(max_length=80)
     role = models.CharField(max_length=12, choices=Role)
@@ -257,10 +262,19 @@ class ModelVersion(models.Model):
     metrics = models.JSONField(default=dict, help_text="{name: {value, low, high, n}} on held-out data")
     manifest = models.JSONField(default=dict, help_text="SHA-256 and size of each file")
     code_version = models.CharField(max_length=60, blank=True)
+    stage = models.CharField(max_length=12, choices=Stage, default=Stage.NONE, blank=True)
+    tags = models.JSONField(default=list, blank=True, help_text="words to find it by")
+    notes = models.TextField(blank=True, help_text="what people wrote about it")
+    archived_at = models.DateTimeField(null=True, blank=True, help_text="set: left out of lists and choices")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "name"], name="model_name_once_a_project")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="model_name_once_a_project"),
+            models.UniqueConstraint(
+                fields=["project", "role"], condition=models.Q(stage="champion"), name="one_champion_a_role"
+            ),
+        ]
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
@@ -272,3 +286,24 @@ class ModelVersion(models.Model):
     @property
     def folder(self) -> Path:
         return Path(settings.ARTIFACTS) / self.path
+
+    @property
+    def has_weights(self) -> bool:
+        return self.format != self.Format.OUTPUTS
+
+
+class ModelCard(models.Model):
+    """A model's card as people edited it. Append-only: each edit is the next version; without one it is written anew."""
+
+    model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="cards")
+    number = models.PositiveIntegerField()
+    text = models.TextField(help_text="Markdown with YAML at its head")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["model", "number"], name="card_version_once")]
+
+    def __str__(self) -> str:
+        return f"card {self.number} of {self.model}"
