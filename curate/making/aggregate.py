@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.builders.base import Decision
-from curate.making.posteriors import BAD, FIRST, SECOND, TIE, posterior
+from curate.making.posteriors import BAD, FIRST, SECOND, TIE, Learner, Learnt
 from curate.making.source import NO_SIDE, ORIGINS, Answers
 from registry.specs import BuildDatasetSpec
 
@@ -21,6 +21,8 @@ UNDECIDED = {
 }
 """Why an item gets no decision, and what those that do have in common; in the order of the checks."""
 REASONS = ("", *UNDECIDED)
+WEIGHED = frozenset({"dawid_skene", "mace"})
+"""Aggregations that weigh raters by what they are worth."""
 SOMEONE = 0.75
 """Accuracy that a rater is taken to have before any task with a known answer was given to them."""
 KNOWN = 4.0
@@ -80,12 +82,11 @@ class Decided:
 
 def decide(
     votes: Answers, recipe: BuildDatasetSpec, *, verdicts: Verdicts, gold: dict[int, tuple[int, int]],
-    order: NDArray[np.int64] | None = None, names: dict[int, str] | None = None,
+    learnt: Learnt | None = None,
 ) -> Decided:  # fmt: skip
     """What the votes (sorted by task, one a rater and task) say together, by the recipe's aggregation.
 
-    `order` (votes,) and `names` tell tasks and raters apart without ids of this database, for Dawid-Skene and MACE:
-    what they learn must not depend on ids.
+    `learnt` is what raters are worth, for Dawid-Skene and MACE; without it, that is learnt from these votes.
     """
     _, begin = np.unique(votes.task, return_index=True)
     if recipe.aggregate == "each":
@@ -97,10 +98,13 @@ def decide(
     found = counted(votes, begin)
     if recipe.aggregate == "mean":
         found = by_mean(votes, found)
-    if recipe.aggregate in {"dawid_skene", "mace"} and len(votes):
+    if recipe.aggregate in WEIGHED and len(votes):
+        if learnt is None:
+            learner = Learner()
+            learner.add(votes)
+            learnt = learner.learnt(recipe.aggregate, {})
         group = np.repeat(np.arange(begin.size), found.raters)
-        by = posterior(votes, group, method=recipe.aggregate, order=order, names=names or {})
-        found = by_posterior(found, by)
+        found = by_posterior(found, learnt.posterior(votes, group))
         found = replace(found, flip=np.round(1 - found.agreement, 6))
     else:
         found = replace(found, flip=flips(votes, found, gold))
@@ -167,8 +171,7 @@ def by_posterior(found: Decided, by: NDArray[np.float64]) -> Decided:
 
 
 def reasons(votes: Answers, found: Decided, recipe: BuildDatasetSpec) -> NDArray[np.int64]:
-    weighted = recipe.aggregate in {"dawid_skene", "mace"}
-    bad = found.reason == 1 if weighted else total(votes.both_bad, found.start) * 2 > found.raters
+    bad = found.reason == 1 if recipe.aggregate in WEIGHED else total(votes.both_bad, found.start) * 2 > found.raters
     few = ~found.tie & (found.agreement < recipe.minimum_agreement - 1e-9)
     drawn = found.tie & (recipe.ties == "drop")
     return np.select([bad, drawn, few], [REASONS.index(one) for one in UNDECIDED], 0).astype(np.int64)

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from curate.making.scratch import Sorted
 from curate.making.tokens import Tokens
 from curate.rows import Row, RowType
 
@@ -151,28 +152,21 @@ class Diversity:
     a b c, a b d and x y: sqrt(3) x 4 / 5 = 1.385641.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         self.prompts, self.total = 0, 0
-        self.distinct: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self.waiting: list[NDArray[np.int64]] = []
+        self.bigrams = Sorted(folder, np.int64, once=True)
 
     def add(self, prompts: Iterable[Sequence[int]]) -> None:
         for ids in prompts:
             cut = np.asarray(ids[:CUT], dtype=np.int64)
             self.prompts += 1
             self.total += max(cut.size - 1, 0)
-            self.waiting.append((cut[:-1] << 32) | cut[1:])
-        if sum(map(len, self.waiting)) > 4_000_000:
-            self.merge()
-
-    def merge(self) -> None:
-        self.distinct = np.unique(np.concatenate([self.distinct, *self.waiting]))
-        self.waiting = []
+            self.bigrams.add((cut[:-1] << 32) | cut[1:])
 
     def value(self) -> float | None:
         """None without a bigram."""
-        self.merge()
-        return float(np.sqrt(self.prompts) * self.distinct.size / self.total) if self.total else None
+        distinct = sum(np.unique(some).size for some in self.bigrams)
+        return float(np.sqrt(self.prompts) * distinct / self.total) if self.total else None
 
 
 class Smallest:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from curate.making import near
-from curate.making.plan import Plan
+from curate.making.plan import Asked
 
 Again = Literal["", "exact", "near"]
 
@@ -42,7 +42,7 @@ def alike(one: set[int], other: set[int], threshold: float) -> bool:
     return fewer >= threshold * more - 1e-9 and near.similarity(one, other) >= threshold - 1e-9
 
 
-def of_recipe(plan: Plan) -> Seen | None:
+def of_recipe(plan: Asked) -> Seen | None:
     if plan.recipe.deduplicate == "none":
         return None
     return Seen(threshold=plan.recipe.near_duplicate if plan.recipe.deduplicate == "near" else None)

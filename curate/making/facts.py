@@ -24,7 +24,7 @@ CHUNK = 5_000
 
 @dataclass(frozen=True)
 class Responses:
-    """All responses of a project, by id. All (responses,)."""
+    """Responses by id. All (responses,)."""
 
     pk: NDArray[np.int64]
     model: NDArray[np.int64]
@@ -42,14 +42,15 @@ class Responses:
         return np.searchsorted(self.pk, pks)
 
 
-def responses_of(project: Project, *, after: int = 0) -> Responses:
-    """Those with ids above `after`."""
+def responses_of(project: Project, *, only: NDArray[np.int64] | None = None) -> Responses:
+    """All of the project, or those of these ids."""
+    which = "" if only is None else "AND r.id = ANY(%(only)s)"
     sql = f"""SELECT r.id, coalesce(r.model_id, 0), hashtextextended(btrim(r.text, E'{BLANK}'), 0),
         char_length(btrim(r.text, E'{BLANK}')), octet_length(r.text), r.prompt_id
         FROM annotate_response r JOIN annotate_prompt p ON p.id = r.prompt_id
-        WHERE p.project_id = %(project)s AND r.id > %(after)s"""
+        WHERE p.project_id = %(project)s {which}"""
     names = ("pk", "model", "digest", "chars", "size", "prompt")
-    found = read(sql, [Column(name) for name in names], project=project.pk, after=after)
+    found = read(sql, [Column(name) for name in names], project=project.pk, only=listed(only))
     order = np.argsort(found["pk"])
     return Responses(**{name: values[order] for name, values in found.items()})
 
@@ -63,11 +64,14 @@ class Shown:
     second: NDArray[np.int64]
 
 
-def shown_of(project: Project) -> Shown:
+def shown_of(project: Project, *, only: NDArray[np.int64] | None = None) -> Shown:
+    """Of all items of the project, or of those of these ids."""
+    of_project = """SELECT tr.task_id, tr.position, tr.response_id FROM annotate_taskresponse tr
+        JOIN annotate_task t ON t.id = tr.task_id WHERE t.project_id = %(project)s"""
+    of_some = "SELECT task_id, position, response_id FROM annotate_taskresponse WHERE task_id = ANY(%(only)s)"
     rows = read(
-        """SELECT tr.task_id, tr.position, tr.response_id FROM annotate_taskresponse tr
-        JOIN annotate_task t ON t.id = tr.task_id WHERE t.project_id = %(project)s""",
-        [Column("task"), Column("position"), Column("response")], project=project.pk,
+        of_project if only is None else of_some, [Column("task"), Column("position"), Column("response")],
+        project=project.pk, only=listed(only),
     )  # fmt: skip
     order = np.lexsort((rows["position"], rows["task"]))
     task, response = rows["task"][order], rows["response"][order]
@@ -77,12 +81,23 @@ def shown_of(project: Project) -> Shown:
 
 
 @dataclass(frozen=True)
-class Prompts:
-    """Some prompts, by id; what of them is the same, and what is near it. All (prompts,)."""
+class Places:
+    """Some prompts, by id. All (prompts,)."""
 
     pk: NDArray[np.int64]
     rank: NDArray[np.int64]
     """Place in the order of keys, the same on any machine."""
+    order: NDArray[np.int64]
+    """By what is written, see `order_of`: the same whatever keys are."""
+
+    def at(self, pks: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.searchsorted(self.pk, pks)
+
+
+@dataclass(frozen=True)
+class Prompts(Places):
+    """What of them is the same, and what is near it. All (prompts,)."""
+
     lang: NDArray[np.int64]
     """Place in `langs`."""
     langs: tuple[str, ...]
@@ -94,9 +109,6 @@ class Prompts:
     """Pairs of neighbouring words, see curate.making.near; those with a picture meet only those with the same one."""
     chat: tuple[str, ...]
     """What is before the slash of a chat's keys; empty for other prompts."""
-
-    def at(self, pks: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.searchsorted(self.pk, pks)
 
 
 def prompts_of(pks: Sequence[int] | NDArray[np.int64]) -> Prompts:
@@ -119,9 +131,14 @@ def prompts_of(pks: Sequence[int] | NDArray[np.int64]) -> Prompts:
         len(key)
     )
     return Prompts(
-        np.array(pk, dtype=np.int64), rank, np.array([place[one] for one in lang], dtype=np.int64), langs,
-        exact, content, words, chat,
+        np.array(pk, dtype=np.int64), rank, order_of(content), np.array([place[one] for one in lang], dtype=np.int64),
+        langs, exact, content, words, chat,
     )  # fmt: skip
+
+
+def order_of(content: Sequence[bytes]) -> NDArray[np.int64]:
+    """The first seven bytes of each digest as a number."""
+    return np.array([int.from_bytes(one[:7], "big") for one in content], dtype=np.int64)
 
 
 def facts_of(pk: int, key: str, lang: str, raw: Any, origin: str, image: str) -> tuple[Any, ...]:
@@ -142,14 +159,20 @@ def digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def verdicts_of(project: Project) -> Verdicts:
-    """Current ones that pick one of two responses, call them alike, or both bad."""
+def verdicts_of(project: Project, *, only: NDArray[np.int64] | None = None) -> Verdicts:
+    """Current ones that pick one of two responses, call them alike, or both bad; on these tasks, or on all."""
+    which = "" if only is None else "AND task_id = ANY(%(only)s)"
     table = Verdict._meta.db_table
     rows = read(
         f"""SELECT task_id, coalesce(preference, {NO_SIDE}), preference IS NULL FROM {table}
         WHERE project_id = %(project)s AND withdrawn_at IS NULL
-        AND (preference IS NOT NULL OR value->'both_bad' = 'true'::jsonb)""",
-        [Column("task"), Column("preference"), Column("both_bad", "bool")], project=project.pk,
+        AND (preference IS NOT NULL OR value->'both_bad' = 'true'::jsonb) {which}""",
+        [Column("task"), Column("preference"), Column("both_bad", "bool")], project=project.pk, only=listed(only),
     )  # fmt: skip
     order = np.argsort(rows["task"])
     return Verdicts(**{name: values[order] for name, values in rows.items()})
+
+
+def listed(only: NDArray[np.int64] | None) -> list[int]:
+    """For a query, which takes no array of numpy."""
+    return [] if only is None else only.tolist()

@@ -1,4 +1,4 @@
-"""Write the rows of a recipe: a Parquet file a split, a hash over what they say, a card. Constant memory for texts."""
+"""Write the rows of a recipe: a Parquet file a split, a hash over what they say, a card. Memory does not grow."""
 
 import gc
 import hashlib
@@ -6,8 +6,8 @@ import pickle
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,13 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from curate.making.card import DRAWN, FLIPS, Diversity, Lengths, Smallest, Tally, lengths_of, notices
 from curate.making.items import items
-from curate.making.plan import Plan
+from curate.making.parts import Parts
+from curate.making.plan import Asked, Plan
+from curate.making.scratch import Sorted
 from curate.making.split import SPLITS
 from curate.making.stream import Counts, Made, Stream, finish_funnel, texts_of
 from curate.making.tokens import NoTokenizer, Tokens, tokens_of
@@ -26,6 +29,7 @@ from curate.rows import MESSAGES, Row, RowType
 
 GROUP = 5_000
 """Rows of one row group of Parquet."""
+LINEAGE = np.dtype([("feedback", "i8"), ("held_out", "?")])
 Heard = Callable[[int, int], None]
 """Called with (items done, rows) after each window; may raise to stop."""
 
@@ -38,18 +42,21 @@ class Frozen:
     content_hash: str
     card: dict[str, Any]
     counts: Counts
-    feedback: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    """Ids of the answers behind the rows, each once."""
-    held_out: np.ndarray[Any, np.dtype[np.bool_]] = field(default_factory=lambda: np.zeros(0, dtype=bool))
-    """Whether each is behind held-out rows."""
+    answers: Sorted
+    """LINEAGE of the answers behind the rows, on disk; more than once where several rows stand on one answer."""
+
+    def lineage(self) -> Iterator[NDArray[Any]]:
+        """LINEAGE of some answers after others, by id, each answer once: with the first of its rows."""
+        for some in self.answers:
+            yield some[np.unique(some["feedback"], return_index=True)[1]]
 
 
-def freeze(plan: Plan, folder: Path, *, heard: Heard) -> Frozen:
+def freeze(plan: Plan | Parts, folder: Path, *, heard: Heard) -> Frozen:
     """All rows of the plan into `folder`. The caller's transaction is the snapshot that is read."""
-    stream, writing = Stream(plan), Writing(plan)
-    windows = stream.rows(items(plan), np.arange(len(plan)))
+    stream, writing = Stream(plan), Writing(plan, folder)
     with ExitStack() as stack:
         stack.enter_context(rare_collection())
+        windows = stream.rows(stack.enter_context(closing(items(plan.parts()))))
         files = stack.enter_context(Files(folder, plan.builder.row, plan.builder.slug))
         made: Iterator[list[Made]] = windows
         if plan.builder.finish:
@@ -82,11 +89,17 @@ def rare_collection() -> Iterator[None]:
 class Writing:
     """What the card, the hash and the lineage need of each row as it passes."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan, self.tally, self.diversity = plan, Tally(), Diversity()
-        self.digests, self.feedback, self.sides = bytearray(), array("q"), array("b")
+    def __init__(self, plan: Asked, folder: Path) -> None:
+        self.plan, self.tally, self.diversity = plan, Tally(), Diversity(folder)
+        self.digests, self.answers = Sorted(folder, "S32"), Sorted(folder, LINEAGE, key="feedback")
+        self.some_digests, self.feedback, self.sides = bytearray(), array("q"), array("b")
         self.drawn, self.flips, self.expected = Smallest(DRAWN), Smallest(FLIPS), 0.0
-        self.prompts = np.zeros(plan.prompts.pk.size, dtype=bool)
+        self.raters: set[int] = set()
+        self.prompt = self.cluster = -1
+        self.groups: set[int] = set()
+        """Groups of the cluster at hand."""
+        self.prompts = self.clusters = 0
+        """How many different prompts, and groups of prompts, there were."""
         self.new: list[str] = []
         self.columns = [name for name, _ in plan.builder.row.columns]
         self.thread = ThreadPoolExecutor(1)
@@ -100,13 +113,19 @@ class Writing:
         """`number`: which row of its split it becomes."""
         row = one.row
         digest = digest_of(row, self.columns, self.plan.builder.slug)
-        self.digests += digest
+        self.some_digests += digest
         self.tally.add(row)
         self.feedback.extend(row.feedback_ids)
         self.sides.extend([row.split == "held_out"] * len(row.feedback_ids))
+        self.raters.update(one.raters)
         texts = None
-        if not self.prompts[one.prompt]:
-            self.prompts[one.prompt] = True
+        # Rows of one prompt come together, and so do those of one cluster.
+        if one.prompt != self.prompt:
+            self.prompt, self.prompts = one.prompt, self.prompts + 1
+            if one.cluster != self.cluster:
+                self.cluster, self.groups = one.cluster, set()
+            self.clusters += one.group not in self.groups
+            self.groups.add(one.group)
             texts = texts_of(row, self.plan.builder.row.texts)
             self.new.append(texts[0])
         key = int.from_bytes(digest[:8], "big")
@@ -121,7 +140,12 @@ class Writing:
                                       "agreement": row.agreement})  # fmt: skip
 
     def flush(self) -> None:
-        """The tokens of new prompts, which the library finds while the next rows are made."""
+        """After a window. The library finds the tokens of new prompts while the next rows are made."""
+        self.digests.add(np.frombuffer(bytes(self.some_digests), dtype="S32"))
+        answers = np.empty(len(self.feedback), dtype=LINEAGE)
+        answers["feedback"], answers["held_out"] = self.feedback, self.sides
+        self.answers.add(answers)
+        self.some_digests, self.feedback, self.sides = bytearray(), array("q"), array("b")
         if self.tokens and self.new:
             if self.counting:
                 self.counting.result()
@@ -141,16 +165,16 @@ class Writing:
             if self.tokens
             else Lengths()
         )
-        digests = np.frombuffer(bytes(self.digests), dtype="S32")
-        content = hashlib.sha256(np.sort(digests).tobytes()).hexdigest()
-        feedback, at = np.unique(np.frombuffer(self.feedback, dtype=np.int64), return_index=True)
-        rows = {split: files.rows[split] for split in SPLITS}
-        decided = plan.decided is not None
+        content = hashlib.sha256()
+        for digests in self.digests:
+            content.update(digests.tobytes())
+        frozen = Frozen({split: files.rows[split] for split in SPLITS}, content.hexdigest(), {}, counts, self.answers)
+        rows, decided = frozen.rows, plan.builder.reads == "decisions"
         card = {
             **balance.as_dict(), "builder": plan.builder.slug, "row_type": plan.builder.row.slug,
-            "funnel": plan.funnel.as_list(), "items": counts.items, "feedback": int(feedback.size),
-            "raters": int(np.unique(plan.answers.rater[np.isin(plan.answers.pk, feedback)]).size),
-            "prompts": int(self.prompts.sum()), "clusters": int(np.unique(plan.group[self.prompts]).size),
+            "funnel": plan.funnel.as_list(), "items": counts.items, "raters": len(self.raters),
+            "feedback": sum(some.size for some in frozen.lineage()),
+            "prompts": self.prompts, "clusters": self.clusters,
             "duplicates": {"exact": counts.exact, "near": counts.near},
             "too_long": {"prompt": counts.long_prompt, "row": counts.long_row},
             "diversity": {"value": self.diversity.value() if self.tokens else None, "prompts": self.diversity.prompts,
@@ -164,7 +188,8 @@ class Writing:
                 duplicates=counts.exact + counts.near, clusters=card["clusters"], prompts=card["prompts"],
             )
         ]  # fmt: skip
-        return Frozen(rows, content, card, counts, feedback, np.frombuffer(self.sides, dtype=np.int8)[at].astype(bool))
+        frozen.card = card
+        return frozen
 
 
 def digest_of(row: Row, columns: Sequence[str], source: str) -> bytes:

@@ -63,3 +63,29 @@ class Funnel:
             f"{one.count:,} {one.unit} {one.label}" + (f" ({one.left_out:,} left out)" if one.left_out else "")
             for one in self.stages
         )
+
+
+class Sums(Funnel):
+    """The steps of one part after another, added up by their keys. Every part takes the same steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: dict[str, dict[str, Any]] = {}
+
+    def start(self, key: str, label: str, count: int, *, unit: Unit = "answers") -> None:
+        self.more("start", key, count, label=label, unit=unit)
+
+    def keep(self, key: str, label: str, count: int, *, why: str = "", always: bool = False) -> None:
+        self.more("keep", key, count, label=label, why=why, always=always)
+
+    def turn(self, key: str, label: str, count: int, *, unit: Unit, why: str = "") -> None:
+        self.more("turn", key, count, label=label, unit=unit, why=why)
+
+    def more(self, how: str, key: str, count: int, **words: Any) -> None:
+        step = self.steps.setdefault(key, {"how": how, "count": 0, "words": words})
+        step["count"] += int(count)
+
+    def into(self, funnel: Funnel) -> None:
+        """The same steps with the sums."""
+        for key, step in self.steps.items():
+            getattr(funnel, step["how"])(key, count=step["count"], **step["words"])

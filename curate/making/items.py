@@ -1,8 +1,8 @@
 """Items with their texts, in the order of a plan. Reads a window of items at a time: memory does not grow with them."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, overload
 
 import numpy as np
@@ -12,33 +12,44 @@ from numpy.typing import NDArray
 
 from annotate.models import Rubric
 from curate.builders.base import Candidate, Decision, Item, Said, Tools
-from curate.making.plan import Plan
+from curate.making.plan import Asked, Plan
 from curate.making.source import ORIGINS
 from curate.making.tokens import Tokens, tokens_of
 
 WINDOW = 2_000
 
 
-def items(plan: Plan, which: NDArray[np.int64] | None = None) -> Iterator[list[Item]]:
-    """The items at these places of the plan (all of them without), a list a window."""
-    places = np.arange(len(plan)) if which is None else which
-    names = model_names(plan)
-    starts = range(0, places.size, WINDOW)
+def items(
+    parts: Iterable[Plan], which: NDArray[np.int64] | None = None
+) -> "Generator[tuple[Window, list[Item]], None, None]":
+    """The items of the parts of a plan, a list a window; of its only part those at these places."""
+    windows = windows_of(parts, which)
+
+    def read() -> "tuple[Window, list[Item]] | None":
+        window = next(windows, None)
+        return None if window is None else (window, window.items())
+
     # The database looks for the next window while rows are made of this one.
     wrapper = connections[DEFAULT_DB_ALIAS]
     wrapper.inc_thread_sharing()
     try:
         with ThreadPoolExecutor(1, initializer=share, initargs=(wrapper,)) as thread:
-            waiting: Future[list[Item]] | None = None
-            for first in starts:
-                window = Window(plan, places[first : first + WINDOW], names)
-                coming, waiting = waiting, thread.submit(window.items)
-                if coming:
-                    yield coming.result()
-            if waiting:
-                yield waiting.result()
+            found = thread.submit(read).result()
+            while found:
+                coming = thread.submit(read)
+                yield found
+                found = coming.result()
     finally:  # also when the reader stops early: the thread has ended by now
+        windows.close()
         wrapper.dec_thread_sharing()
+
+
+def windows_of(parts: Iterable[Plan], which: NDArray[np.int64] | None) -> "Generator[Window, None, None]":
+    names = model_names()
+    for part in parts:
+        places = np.arange(len(part)) if which is None else which
+        for first in range(0, places.size, WINDOW):
+            yield Window(part, places[first : first + WINDOW], names)
 
 
 def share(wrapper: BaseDatabaseWrapper) -> None:
@@ -46,7 +57,7 @@ def share(wrapper: BaseDatabaseWrapper) -> None:
     connections[DEFAULT_DB_ALIAS] = wrapper
 
 
-def tools_of(plan: Plan, drop: Callable[[str], None]) -> Tools:
+def tools_of(plan: Asked, drop: Callable[[str], None]) -> Tools:
     """The tokenizer is loaded when a builder first asks for it."""
     found: list[Tokens] = []
 
@@ -61,7 +72,7 @@ def tools_of(plan: Plan, drop: Callable[[str], None]) -> Tools:
     return tools
 
 
-def rubrics_of(plan: Plan) -> dict[tuple[str, int], dict[str, Any]]:
+def rubrics_of(plan: Asked) -> dict[tuple[str, int], dict[str, Any]]:
     if "rubric" not in plan.builder.kinds and "critique" not in plan.builder.kinds:
         return {}
     return {
@@ -70,7 +81,7 @@ def rubrics_of(plan: Plan) -> dict[tuple[str, int], dict[str, Any]]:
     }
 
 
-def model_names(plan: Plan) -> dict[int, str]:
+def model_names() -> dict[int, str]:
     with connection.cursor() as cursor:
         # By project and not by the responses, which may be many; imported ones may be models of others.
         cursor.execute("SELECT id, name FROM registry_modelversion")
@@ -201,6 +212,12 @@ class Window:
         made = decided.decisions(np.repeat(first, many) + ranges(many), votes)
         ends = np.cumsum(many).tolist()
         return [made[end - size : end] for end, size in zip(ends, many.tolist(), strict=True)]
+
+    def raters(self) -> dict[int, int]:
+        """Of each answer that is taken, who gave it."""
+        taken = self.plan.answers
+        here = np.isin(taken.task, self.tasks)
+        return dict(zip(taken.pk[here].tolist(), taken.rater[here].tolist(), strict=True))
 
     def answers(self) -> dict[int, list[Said]]:
         if self.said is None:

@@ -60,11 +60,11 @@ class Kept(Facts):
         return self.keep("answers", (kinds, compares, two_prompts), lambda: super(Kept, self).answers(
             kinds, compares=compares, two_prompts=two_prompts))  # fmt: skip
 
-    def responses(self) -> facts.Responses:
-        return self.keep("responses", (), super().responses)
+    def responses(self, pks: NDArray[np.int64]) -> facts.Responses:
+        return self.keep("responses", (), lambda: super(Kept, self).responses(pks))
 
-    def shown(self) -> facts.Shown:
-        return self.keep("shown", (), super().shown)
+    def shown(self, tasks: NDArray[np.int64]) -> facts.Shown:
+        return self.keep("shown", (), lambda: super(Kept, self).shown(tasks))
 
     def prompts(self, pks: NDArray[np.int64]) -> facts.Prompts:
         return self.keep("prompts", (hash(pks.tobytes()),), lambda: super(Kept, self).prompts(pks))

@@ -11,6 +11,7 @@ Pure functions of texts and arrays. Knows neither Django nor the database.
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 WORD = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|"
                   r"[^\W\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")  # fmt: skip
 """A word; where a script writes no spaces (Thai, Lao, Khmer, Japanese, Chinese) a character."""
-BATCH = 2_000_000
+BATCH = 250_000
+"""Pairs, or elements of pairs, in memory at once."""
 
 
 def words(text: str) -> list[str]:
@@ -79,7 +81,7 @@ def components(sets: Sequence[NDArray[np.int64]], threshold: float) -> NDArray[n
 
 
 def candidates(
-    element: NDArray[np.int64], owner: NDArray[np.int64], place: NDArray[np.int64], *, sizes: NDArray[np.int64],
+    element: NDArray[np.int64], owner: NDArray[np.int64], place: NDArray[np.int64], *, sizes: NDArray[Any],
     threshold: float, forest: "Forest",
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:  # fmt: skip
     """Pairs of sets that share an element, given the elements in order, whose they are and at which place in theirs.
@@ -137,7 +139,7 @@ class Forest:
     """Groups that grow together (union-find); the smallest member is a group's root."""
 
     def __init__(self, size: int) -> None:
-        self.parent = np.arange(size)
+        self.parent: NDArray[Any] = np.arange(size, dtype=np.int32 if size < 2**31 else np.int64)
         self.flat = True
 
     def join(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> None:

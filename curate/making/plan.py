@@ -1,9 +1,10 @@
 """What a recipe makes rows of: the items it takes, in order, each with what its raters said together and its side.
 
-Made of numbers alone, for a preview and for a freeze alike. About 250 bytes an item are in memory, and no text.
+Made of numbers alone. A preview has the plan of all items in memory, about 250 bytes an item and no text; a freeze has
+it a part after another, see `curate.making.parts`. The steps are the same functions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,11 @@ from pydantic import ValidationError
 from accounts.models import Project, User
 from curate.builders import BUILDERS, Builder
 from curate.making import aggregate, facts, source, split
-from curate.making.aggregate import Decided
+from curate.making.aggregate import Decided, Verdicts
 from curate.making.columns import Column, read
 from curate.making.funnel import Funnel
-from curate.making.source import Answers
+from curate.making.posteriors import Learner, Learnt
+from curate.making.source import Answers, Asking
 from registry.models import ModelVersion
 from registry.specs import BuildDatasetSpec
 
@@ -37,11 +39,17 @@ class Facts:
     def answers(self, kinds: tuple[str, ...], *, compares: bool, two_prompts: bool) -> Answers:
         return source.read_answers(self.project, kinds, compares=compares, two_prompts=two_prompts)
 
-    def responses(self) -> facts.Responses:
+    def responses(self, pks: NDArray[np.int64]) -> facts.Responses:
+        """These at least."""
         return facts.responses_of(self.project)
 
-    def shown(self) -> facts.Shown:
+    def shown(self, tasks: NDArray[np.int64]) -> facts.Shown:
+        """Of these items at least."""
         return facts.shown_of(self.project)
+
+    def verdicts(self, tasks: NDArray[np.int64]) -> Verdicts:
+        """On these items at least."""
+        return facts.verdicts_of(self.project)
 
     def prompts(self, pks: NDArray[np.int64]) -> facts.Prompts:
         return facts.prompts_of(pks)
@@ -51,17 +59,24 @@ class Facts:
 
 
 @dataclass
-class Plan:
-    """Items in the order in which they become rows: near-duplicate prompts beside each other, by key, then by task."""
+class Asked:
+    """A recipe, and who makes its rows."""
 
     project: Project
     recipe: BuildDatasetSpec
     builder: Builder
     options: Any
+    scorer: ModelVersion | None
     funnel: Funnel
-    prompts: facts.Prompts
+
+
+@dataclass
+class Plan(Asked):
+    """Items in the order in which they become rows: near-duplicate prompts beside each other, by key, then by task."""
+
+    prompts: facts.Places
     group: NDArray[np.int64]
-    """Of each prompt, what is kept on one side: see curate.making.split.groups. (prompts,)"""
+    """Of each prompt, what is kept on one side: the lowest rank in its group, see curate.making.split. (prompts,)"""
     cluster: NDArray[np.int64]
     """Of each prompt, what duplicates are looked for in: the same, or wider groups. (prompts,)"""
     held_out: NDArray[np.bool_]
@@ -79,10 +94,17 @@ class Plan:
     rejected: NDArray[np.int64] | None = None
     """Of each decision that stands: places in `responses`."""
     responses: facts.Responses | None = None
-    scorer: ModelVersion | None = None
 
     def __len__(self) -> int:
         return int(self.task.size)
+
+    @property
+    def items(self) -> int:
+        return len(self)
+
+    def parts(self) -> "Iterator[Plan]":
+        """All of it at once."""
+        yield self
 
 
 def options_of(builder: Builder, recipe: BuildDatasetSpec) -> Any:
@@ -101,18 +123,17 @@ def known_options(builder: Builder) -> str:
     return ", ".join(builder.options.model_fields) or "no settings"
 
 
-def plan(project: Project, recipe: BuildDatasetSpec, *, known: Facts | None = None) -> Plan:
+def asked(project: Project, recipe: BuildDatasetSpec) -> Asked:
     """Raises RecipeError."""
     builder = BUILDERS[recipe.rows]
     options = options_of(builder, recipe)
-    known = known or Facts(project)
-    scorer = scorer_of(project, options, builder)
-    if builder.reads == "scores":
-        assert scorer is not None
-        return of_scores(known, recipe, builder, options, scorer)
-    found = of_answers(known, recipe, builder, options)
-    found.scorer = scorer
-    return found
+    return Asked(project, recipe, builder, options, scorer_of(project, options, builder), Funnel())
+
+
+def plan(project: Project, recipe: BuildDatasetSpec, *, known: Facts | None = None) -> Plan:
+    """Of all items. Raises RecipeError."""
+    of, known = asked(project, recipe), known or Facts(project)
+    return of_scores(of, known) if of.builder.reads == "scores" else of_answers(of, known)
 
 
 def scorer_of(project: Project, options: Any, builder: Builder) -> ModelVersion | None:
@@ -128,68 +149,108 @@ def scorer_of(project: Project, options: Any, builder: Builder) -> ModelVersion 
     return model
 
 
-def of_answers(known: Facts, recipe: BuildDatasetSpec, builder: Builder, options: Any) -> Plan:
-    project, funnel = known.project, Funnel()
-    kinds = source.kinds_of(builder, recipe)
-    decides = builder.reads == "decisions"
-    answers = known.answers(kinds, compares=decides, two_prompts=builder.two_prompts)
-    taken = source.take(project, recipe, funnel, answers=answers, langs=lambda: in_languages(project, recipe.languages),
-                        kinds=kinds)  # fmt: skip
-    answers = taken.answers
-    votes = source.votes_of(answers) if decides and not builder.undecided else answers
+def of_answers(of: Asked, known: Facts) -> Plan:
+    answers = known.answers(source.kinds_of(of.builder, of.recipe), compares=of.builder.reads == "decisions",
+                            two_prompts=of.builder.two_prompts)  # fmt: skip
+    asking = Asking(of.project, of.recipe)
+    answers, votes = taken(of, asking, answers, of.funnel)
+    tasks, pks = items_of(votes)
+    others = other_prompts(of.project, tasks) if of.builder.two_prompts else np.zeros((2, 0), dtype=np.int64)
+    prompts = known.prompts(np.unique(np.concatenate([pks, others[1]])))
+    together = prompts.at(others) if others.size else None
+    found = Plan(**vars(of), **grouped(known, of.recipe, prompts, together), task=tasks, prompt=prompts.at(pks),
+                 answers=answers)  # fmt: skip
+    if of.builder.reads == "decisions":
+        compared = Compared.of(found, known, votes)
+        decide_items(found, known, compared, asking, learnt(found, compared))
+    return ordered(found)
+
+
+def taken(of: Asked, asking: Asking, answers: Answers, funnel: Funnel) -> tuple[Answers, Answers]:
+    """(the answers that the source takes, those of them that items are made of); of whole items."""
+    recipe, builder = of.recipe, of.builder
+    answers = source.take(asking, funnel, answers=answers, kinds=source.kinds_of(builder, recipe))
+    votes = source.votes_of(answers) if builder.reads == "decisions" and not builder.undecided else answers
     funnel.turn("items", "items that they are about", np.unique(votes.task).size, unit="items",
                 why="several raters answer one item")  # fmt: skip
     if recipe.minimum_raters > 1:
         votes = votes.where(source.enough_raters(votes, recipe.minimum_raters))
         funnel.keep("minimum_raters", f"with {recipe.minimum_raters} raters or more", np.unique(votes.task).size,
                     why="fewer people answered")  # fmt: skip
+    return answers, votes
+
+
+def items_of(votes: Answers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(tasks, ids of their prompts)"""
     tasks, first = np.unique(votes.task, return_index=True)
-    pks = votes.prompt[first]
-    others = other_prompts(project, tasks) if builder.two_prompts else np.zeros((2, 0), dtype=np.int64)
-    prompts = known.prompts(np.unique(np.concatenate([pks, others[1]])))
-    together = prompts.at(others) if others.size else None
-    found = Plan(project, recipe, builder, options, funnel, prompts, *grouped(known, recipe, prompts, together),
-                 tasks, prompts.at(pks), answers)  # fmt: skip
-    if decides:
-        decide_items(found, known, source.votes_of(votes) if builder.undecided else votes, taken.gold)
-    return ordered(found)
+    return tasks, votes.prompt[first]
 
 
 def grouped(
     known: Facts, recipe: BuildDatasetSpec, prompts: facts.Prompts, together: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """(group, cluster, whether it is held out) of each prompt."""
+) -> dict[str, Any]:
+    """The fields of a plan that are about prompts."""
     group = known.groups(prompts, by=recipe.split_by, threshold=recipe.near_duplicate, together=together)
     cluster = group
     if recipe.deduplicate == "near" and recipe.split_by == "prompt":
         cluster = known.groups(prompts, by="cluster", threshold=recipe.near_duplicate, together=together)
-    return group, cluster, split.sides(prompts, group, seed=recipe.seed, held_out_share=recipe.held_out_share)
+    held_out = split.sides(prompts, group, seed=recipe.seed, held_out_share=recipe.held_out_share)
+    lowest = [lowest_rank(prompts, one) for one in (group, cluster)]
+    return {"prompts": prompts, "group": lowest[0], "cluster": lowest[1], "held_out": held_out}
 
 
-def decide_items(found: Plan, known: Facts, votes: Answers, gold: dict[int, tuple[int, int]]) -> None:
+def lowest_rank(prompts: facts.Prompts, group: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each prompt's group by the rank of the first of its keys, which names it and says where it comes. (prompts,)"""
+    lowest = np.full(prompts.rank.size, prompts.rank.size, dtype=np.int64)
+    np.minimum.at(lowest, group, prompts.rank)
+    found: NDArray[np.int64] = lowest[group]
+    return found
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Votes on two responses that differ, and which these are: places in `responses`. (votes,)"""
+
+    votes: Answers
+    one: NDArray[np.int64]
+    other: NDArray[np.int64]
+    responses: facts.Responses
+
+    @classmethod
+    def of(cls, found: Plan, known: Facts, votes: Answers) -> "Compared":
+        builder, funnel = found.builder, found.funnel
+        votes = source.votes_of(votes) if builder.undecided else votes
+        shown = known.shown(np.unique(votes.task))
+        at = np.minimum(np.searchsorted(shown.task, votes.task), max(shown.task.size - 1, 0))
+        two = shown.task[at] == votes.task if shown.task.size else np.zeros(len(votes), dtype=bool)
+        votes, at = votes.where(two), at[two]
+        first, second = shown.first[at], shown.second[at]
+        responses = known.responses(np.unique(np.concatenate([first, second])))
+        one, other = responses.at(first), responses.at(second)
+        keep = (responses.chars[one] > 0) & (responses.chars[other] > 0)
+        if not builder.undecided:
+            funnel.keep("written", "with two responses that have a text", np.unique(votes.task[keep]).size,
+                        why="a response is empty, or its text was never imported")  # fmt: skip
+        if not builder.two_prompts and not builder.undecided:
+            keep &= responses.digest[one] != responses.digest[other]
+            funnel.keep(*SAME_TEXT, np.unique(votes.task[keep]).size, why="both responses say the same")
+        return cls(votes.where(keep), one[keep], other[keep], responses)
+
+
+def learnt(found: Plan, compared: Compared) -> Learnt | None:
+    """What raters are worth, where the recipe weighs them."""
+    if found.recipe.aggregate not in aggregate.WEIGHED:
+        return None
+    learner = Learner()
+    learner.add(compared.votes, found.prompts.order[found.prompts.at(compared.votes.prompt)])
+    return learner.learnt(found.recipe.aggregate, usernames(learner.raters))
+
+
+def decide_items(found: Plan, known: Facts, compared: Compared, asking: Asking, learnt: Learnt | None) -> None:
     """Leave the items whose raters decided, or all whose texts differ for a builder that takes the undecided."""
-    recipe, builder, funnel = found.recipe, found.builder, found.funnel
-    shown, responses = known.shown(), known.responses()
-    at = np.minimum(np.searchsorted(shown.task, votes.task), max(shown.task.size - 1, 0))
-    two = shown.task[at] == votes.task if shown.task.size else np.zeros(len(votes), dtype=bool)
-    votes, at = votes.where(two), at[two]
-    one, other = responses.at(shown.first[at]), responses.at(shown.second[at])
-    written = (responses.chars[one] > 0) & (responses.chars[other] > 0)
-    votes, one, other = votes.where(written), one[written], other[written]
-    if not builder.undecided:
-        funnel.keep("written", "with two responses that have a text", np.unique(votes.task).size,
-                    why="a response is empty, or its text was never imported")  # fmt: skip
-    if not builder.two_prompts and not builder.undecided:
-        differ = responses.digest[one] != responses.digest[other]
-        votes, one, other = votes.where(differ), one[differ], other[differ]
-        funnel.keep(*SAME_TEXT, np.unique(votes.task).size, why="both responses say the same")
-    needs_names = recipe.aggregate in {"dawid_skene", "mace"}
-    contents = np.array([int.from_bytes(c[:7], "big") for c in found.prompts.content], dtype=np.int64)
-    decided = aggregate.decide(
-        votes, recipe, verdicts=facts.verdicts_of(found.project), gold=gold,
-        order=contents[found.prompts.at(votes.prompt)] if needs_names else None,
-        names=names_of(votes) if needs_names else None,
-    )  # fmt: skip
+    recipe, builder, funnel, votes = found.recipe, found.builder, found.funnel, compared.votes
+    verdicts = known.verdicts(np.unique(votes.task))
+    decided = aggregate.decide(votes, recipe, verdicts=verdicts, gold=asking.gold, learnt=learnt)
     if recipe.aggregate == "each" and not builder.undecided:
         funnel.turn("each", "answers to them, each on its own", len(decided), unit="answers")
     stands = np.ones(len(decided), dtype=bool)
@@ -198,8 +259,8 @@ def decide_items(found: Plan, known: Facts, votes: Answers, gold: dict[int, tupl
         if not builder.undecided:
             funnel.keep(reason, words, int(stands.sum()), why=why_undecided(reason, recipe))
     decided = decided.where(stands)
-    first, second = one[decided.start], other[decided.start]
-    found.votes, found.decided, found.responses = votes, decided, responses
+    first, second = compared.one[decided.start], compared.other[decided.start]
+    found.votes, found.decided, found.responses = votes, decided, compared.responses
     found.chosen = np.where(decided.winner == 0, first, second)
     found.rejected = np.where(decided.winner == 0, second, first)
     if not builder.undecided:
@@ -216,29 +277,43 @@ def why_undecided(reason: str, recipe: BuildDatasetSpec) -> str:
 
 def ordered(found: Plan) -> Plan:
     """Clusters by the first of their keys, then by key, then by task."""
-    rank = found.prompts.rank
-    lowest = np.full(rank.size, rank.size, dtype=np.int64)
-    np.minimum.at(lowest, found.cluster, rank)
-    order = np.lexsort((found.task, rank[found.prompt], lowest[found.cluster[found.prompt]]))
+    order = np.lexsort((found.task, found.prompts.rank[found.prompt], found.cluster[found.prompt]))
     found.task, found.prompt = found.task[order], found.prompt[order]
     return found
 
 
-def of_scores(known: Facts, recipe: BuildDatasetSpec, builder: Builder, options: Any, scorer: ModelVersion) -> Plan:
-    """Prompts with scored responses. Filters that speak of answers have nothing to filter here."""
-    project, funnel = known.project, Funnel()
-    rows = read(
-        """SELECT r.prompt_id, coalesce(r.job_id, 0) FROM annotate_responsescore s
+# --- Prompts with scored responses. Filters that speak of answers have nothing to filter here. ---------------------
+
+
+def of_scores(of: Asked, known: Facts) -> Plan:
+    rows = read(*scored_responses(of))
+    pks = scored_prompts(of, Asking(of.project, of.recipe), rows, of.funnel)
+    prompts = known.prompts(pks)
+    return ordered(
+        Plan(**vars(of), **grouped(known, of.recipe, prompts), task=pks, prompt=prompts.at(pks), answers=no_answers())
+    )
+
+
+def scored_responses(of: Asked) -> tuple[str, list[Column]]:
+    """The query, its two numbers being no text of anyone's, and its columns."""
+    assert of.scorer is not None
+    return (
+        f"""SELECT r.prompt_id, coalesce(r.job_id, 0) FROM annotate_responsescore s
         JOIN annotate_response r ON r.id = s.response_id JOIN annotate_prompt p ON p.id = r.prompt_id
-        WHERE s.model_id = %(scorer)s AND p.project_id = %(project)s""",
-        [Column("prompt"), Column("job")], scorer=scorer.pk, project=project.pk,
-    )  # fmt: skip
-    prompt, job = rows["prompt"], rows["job"]
-    funnel.start("responses", f"responses scored by {scorer.name}", prompt.size)
-    filters: Sequence[tuple[str, str, Any, Callable[[], NDArray[np.bool_]]]] = (
-        ("languages", "in {}", recipe.languages, lambda: np.isin(prompt, in_languages(project, recipe.languages))),
-        ("tags", "tagged {}", recipe.tags, lambda: np.isin(prompt, source.tagged(project, recipe.tags))),
-        ("rounds", "of {}", recipe.rounds, lambda: np.isin(job, source.runs(project, recipe.rounds))),
+        WHERE s.model_id = {of.scorer.pk:d} AND p.project_id = {of.project.pk:d} ORDER BY r.prompt_id""",
+        [Column("prompt"), Column("job")],
+    )
+
+
+def scored_prompts(of: Asked, asking: Asking, rows: dict[str, NDArray[np.int64]], funnel: Funnel) -> NDArray[np.int64]:
+    """Those that the recipe takes, each once."""
+    assert of.scorer is not None
+    recipe, prompt, job = of.recipe, rows["prompt"], rows["job"]
+    funnel.start("responses", f"responses scored by {of.scorer.name}", prompt.size)
+    filters: tuple[tuple[str, str, list[str], Callable[[], NDArray[np.bool_]]], ...] = (
+        ("languages", "in {}", recipe.languages, lambda: asking.in_languages(prompt)),
+        ("tags", "tagged {}", recipe.tags, lambda: asking.tagged(prompt)),
+        ("rounds", "of {}", recipe.rounds, lambda: np.isin(job, source.runs(of.project, recipe.rounds))),
     )
     for key, words, wanted, passes in filters:
         if wanted:
@@ -247,34 +322,29 @@ def of_scores(known: Facts, recipe: BuildDatasetSpec, builder: Builder, options:
             funnel.keep(key, words.format(", ".join(wanted)), prompt.size)
     pks = np.unique(prompt)
     funnel.turn("items", "prompts that they answer", pks.size, unit="items", why="several responses answer one prompt")
-    prompts = known.prompts(pks)
+    return pks
+
+
+def no_answers() -> Answers:
     empty = np.zeros(0, dtype=np.int64)
-    nothing = Answers(**dict.fromkeys(Answers.__dataclass_fields__, empty))  # type: ignore[arg-type]
-    found = Plan(project, recipe, builder, options, funnel, prompts, *grouped(known, recipe, prompts),
-                 pks, prompts.at(pks), nothing)  # fmt: skip
-    found.scorer = scorer
-    return ordered(found)
+    return Answers(**dict.fromkeys(Answers.__dataclass_fields__, empty))  # type: ignore[arg-type]
 
 
 # --- What else is asked of the database -----------------------------------------------------------------------------
 
 
-def in_languages(project: Project, languages: Sequence[str]) -> NDArray[np.int64]:
-    return source.ids("SELECT id FROM annotate_prompt WHERE project_id = %(project)s AND lang = ANY(%(langs)s)",
-                      project=project.pk, langs=list(languages))  # fmt: skip
-
-
-def other_prompts(project: Project, tasks: NDArray[np.int64]) -> NDArray[np.int64]:
+def other_prompts(project: Project, tasks: NDArray[np.int64], *, narrow: bool = False) -> NDArray[np.int64]:
     """Prompts that are compared in one item: (2, pairs) of the item's own and its responses'."""
+    which = " AND t.id = ANY(%(tasks)s)" if narrow else ""
     rows = read(
         """SELECT t.id, t.prompt_id, r.prompt_id FROM annotate_task t JOIN annotate_taskresponse tr ON tr.task_id = t.id
-        JOIN annotate_response r ON r.id = tr.response_id WHERE t.project_id = %(project)s AND t.two_prompts""",
-        [Column("task"), Column("own"), Column("other")], project=project.pk,
+        JOIN annotate_response r ON r.id = tr.response_id WHERE t.project_id = %(project)s AND t.two_prompts"""
+        + which,
+        [Column("task"), Column("own"), Column("other")], project=project.pk, tasks=tasks.tolist() if narrow else [],
     )  # fmt: skip
     keep = np.isin(rows["task"], tasks)
     return np.stack([rows["own"][keep], rows["other"][keep]])
 
 
-def names_of(votes: Answers) -> dict[int, str]:
-    people = np.unique(votes.rater).tolist()
-    return dict(User.objects.filter(pk__in=people).values_list("pk", "username"))
+def usernames(people: NDArray[np.int64]) -> dict[int, str]:
+    return dict(User.objects.filter(pk__in=people.tolist()).values_list("pk", "username"))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from accounts.models import Project
 from curate.making.card import Balance, Lengths, Notice, Tally, lengths_of, notices
+from curate.making.facts import Prompts
 from curate.making.funnel import Funnel
 from curate.making.items import items, model_names
 from curate.making.kept import Kept
@@ -111,6 +112,7 @@ def of_numbers(made: Plan, *, rows: int, seed: int) -> Preview:
 def exact_places(made: Plan) -> NDArray[np.int64]:
     """A number for what each prompt says, equal for equal ones. (prompts,)"""
     known: dict[bytes, int] = {}
+    assert isinstance(made.prompts, Prompts)
     return np.array([known.setdefault(one, len(known)) for one in made.prompts.exact], dtype=np.int64)
 
 
@@ -133,14 +135,14 @@ def balance_of(
     rejected: NDArray[np.int64], turned: NDArray[np.bool_],
 ) -> Balance:  # fmt: skip
     decided, responses = made.decided, made.responses
-    assert decided is not None and responses is not None
+    assert decided is not None and responses is not None and isinstance(made.prompts, Prompts)
     langs = np.bincount(made.prompts.lang[prompt], minlength=len(made.prompts.langs))
     won = ~decided.tie[at]
     more = np.sign(responses.chars[chosen] - responses.chars[rejected])[won]
     seen = decided.winner_first[at][won]
     known = ~np.isnan(seen)
     models: dict[str, tuple[int, int]] = {}
-    names = model_names(made)
+    names = model_names()
     one, other = responses.model[chosen][won], responses.model[rejected][won]
     apart = one != other
     for pk in np.unique(np.concatenate([one[apart], other[apart]])).tolist():
@@ -159,12 +161,7 @@ def balance_of(
 def built(made: Plan, places: NDArray[np.int64]) -> list[Made]:
     """The rows of some items, without looking for duplicates among all the others."""
     stream = Stream(made)
-    windows = items(made, places)
-    start, found = 0, []
-    for window in windows:
-        found += stream.build(window, places[start : start + len(window)])
-        start += len(window)
-    return found
+    return [one for window, found in items([made], places) for one in stream.build(window, found)]
 
 
 def draw(places: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
@@ -188,7 +185,7 @@ def of_rows(made: Plan, *, rows: int, seed: int) -> Preview:
         places = np.flatnonzero(np.isin(cluster, some))
         scale = len(made) / places.size
     stream = Stream(made)
-    everything = [one for window in stream.rows(items(made, places), places) for one in window]
+    everything = [one for window in stream.rows(items([made], places)) for one in window]
     written = None
     if made.builder.finish:
         by_row = {id(one.row): one for one in everything}
@@ -205,7 +202,7 @@ def of_rows(made: Plan, *, rows: int, seed: int) -> Preview:
     splits = Counter(one.row.split for one in everything)
     balance = tally.done()
     balance.rows = round(balance.rows * scale)
-    prompts = np.array([one.prompt for one in everything], dtype=np.int64)
+    prompts = made.prompts.at(np.array([one.prompt for one in everything], dtype=np.int64))
     flips = sum(one.flip for one in everything) * scale if made.decided is not None else None
     shown = [everything[i] for i in draw(np.arange(len(everything)), max(rows, MEASURED), seed).tolist()]
     return assembled(

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from curate.making.plan import Plan
+from curate.making.plan import Asked
 
 SIZES = (
     (1_000, "n<1K"),
@@ -15,7 +15,7 @@ SIZES = (
 )
 
 
-def readme(plan: Plan, *, name: str, rows: dict[str, int], card: dict[str, Any], content_hash: str) -> str:
+def readme(plan: Asked, *, name: str, rows: dict[str, int], card: dict[str, Any], content_hash: str) -> str:
     total, row = sum(rows.values()), plan.builder.row
     head = {
         "pretty_name": name,

@@ -4,9 +4,10 @@ All current answers of the kinds come in one query, and each filter is an array 
 the funnel is counted, and a preview that follows a recipe as it changes need not ask the database again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,9 @@ class Answers:
         return replace(self, **{one.name: getattr(self, one.name)[chosen] for one in fields(self)})
 
 
+COLUMNS = [Column(one.name, "bool" if one.name == "both_bad" else "int") for one in fields(Answers)]
+
+
 def kinds_of(builder: Builder, recipe: BuildDatasetSpec) -> tuple[str, ...]:
     """The kinds that are read: those that the recipe names among the builder's, or else what is usual for it."""
     if recipe.kinds:
@@ -78,7 +82,16 @@ def kinds_of(builder: Builder, recipe: BuildDatasetSpec) -> tuple[str, ...]:
 def read_answers(
     project: Project, kinds: Sequence[str], *, compares: bool, two_prompts: bool = False, tasks: Sequence[int] = ()
 ) -> Answers:
-    """Current answers to finished items whose right answer is not known. Of some tasks only where `tasks` are given.
+    """Current answers to finished items whose right answer is not known. Of some tasks only where `tasks` are given."""
+    sql, values = current_answers(project, kinds, compares=compares, two_prompts=two_prompts, tasks=tasks)
+    found = Answers(**read(sql, COLUMNS, **values))
+    return found.where(np.lexsort((found.pk, found.task)))
+
+
+def current_answers(
+    project: Project, kinds: Sequence[str], *, compares: bool, two_prompts: bool, tasks: Sequence[int] = ()
+) -> tuple[str, dict[str, Any]]:
+    """The query for COLUMNS, and its values.
 
     Turns of chats count, the chats around them do not. With `compares`, items with a criterion of their own stay out:
     they do not say which response is better in general.
@@ -102,34 +115,60 @@ def read_answers(
         JOIN {Task._meta.db_table} t ON t.id = f.task_id
         JOIN {Assignment._meta.db_table} a ON a.id = f.assignment_id
         WHERE {" AND ".join(where)}"""
-    names = [one.name for one in fields(Answers)]
-    columns = read(
-        sql, [Column(name, "bool" if name == "both_bad" else "int") for name in names],
-        project=project.pk, submitted=Assignment.Status.SUBMITTED.value, kinds=list(kinds), all_kinds=list(KINDS),
-        origins=list(ORIGINS), purposes=[Task.Purpose.WORK.value, Task.Purpose.TURN.value],
-        turn=Task.Purpose.TURN.value, tasks=list(tasks),
-    )  # fmt: skip
-    found = Answers(**columns)
-    return found.where(np.lexsort((found.pk, found.task)))
+    return sql, {
+        "project": project.pk, "submitted": Assignment.Status.SUBMITTED.value, "kinds": list(kinds),
+        "all_kinds": list(KINDS), "origins": list(ORIGINS), "turn": Task.Purpose.TURN.value, "tasks": list(tasks),
+        "purposes": [Task.Purpose.WORK.value, Task.Purpose.TURN.value],
+    }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Taken:
-    """What the recipe takes."""
+@dataclass
+class Asking:
+    """What the filters ask the database: about people once, about prompts and items of all or of a window alone."""
 
-    answers: Answers
-    gold: dict[int, tuple[int, int]]
-    """{rater: (right, known)} on the tasks whose answer is known."""
+    project: Project
+    recipe: BuildDatasetSpec
+    narrow: bool = False
+    """Whether prompts and items are asked for by the ids of a window."""
+
+    @cached_property
+    def gold(self) -> dict[int, tuple[int, int]]:
+        return known_right(self.project)
+
+    @cached_property
+    def people(self) -> NDArray[np.int64]:
+        return people(self.project, self.recipe.annotators)
+
+    @cached_property
+    def gone(self) -> list[int]:
+        return withdrawn(self.project)
+
+    def in_languages(self, prompts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return self.are(prompts, "SELECT id FROM annotate_prompt WHERE project_id = %(project)s "
+                        "AND lang = ANY(%(names)s)", "id", self.recipe.languages)  # fmt: skip
+
+    def tagged(self, prompts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return self.are(prompts, "SELECT id FROM annotate_prompt WHERE project_id = %(project)s "
+                        "AND tags ?| %(names)s", "id", self.recipe.tags)  # fmt: skip
+
+    def of_runs(self, tasks: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tasks that show a response of one of the runs."""
+        return self.are(tasks, "SELECT DISTINCT tr.task_id FROM annotate_taskresponse tr "
+                        "JOIN annotate_response r ON r.id = tr.response_id JOIN registry_job j ON j.id = r.job_id "
+                        "WHERE j.project_id = %(project)s AND j.name = ANY(%(names)s)",
+                        "tr.task_id", self.recipe.rounds)  # fmt: skip
+
+    def are(self, which: NDArray[np.int64], sql: str, column: str, names: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether each of these ids is in the answer to the query."""
+        only = np.unique(which).tolist() if self.narrow else []
+        if self.narrow:
+            sql += f" AND {column} = ANY(%(only)s)"
+        return np.isin(which, ids(sql, project=self.project.pk, names=list(names), only=only))
 
 
-def take(
-    project: Project, recipe: BuildDatasetSpec, funnel: Funnel, *, answers: Answers, langs: Callable[[], Any],
-    kinds: Sequence[str],
-) -> Taken:  # fmt: skip
-    """The answers that pass every filter of the recipe, counted filter by filter.
-
-    `langs()` gives the ids of the project's prompts in one of the recipe's languages.
-    """
+def take(asking: Asking, funnel: Funnel, *, answers: Answers, kinds: Sequence[str]) -> Answers:
+    """The answers that pass every filter of the recipe, counted filter by filter."""
+    recipe = asking.recipe
     funnel.start("answers", f"current answers of the kind {' or '.join(kinds)}" if kinds else "answers", len(answers))
     if len(recipe.origins) < len(ORIGINS):
         keep = np.isin(answers.origin, [ORIGINS.index(one) for one in recipe.origins])
@@ -137,32 +176,33 @@ def take(
         words = " and ".join(ORIGIN_WORDS[one] for one in ORIGINS if one in recipe.origins)
         funnel.keep("origins", f"of {words}", len(answers), why="given by others")
     if recipe.languages:
-        answers = answers.where(np.isin(answers.prompt, langs()))
+        answers = answers.where(asking.in_languages(answers.prompt))
         funnel.keep("languages", f"in {', '.join(recipe.languages)}", len(answers), why="in other languages")
     if recipe.tags:
-        answers = answers.where(np.isin(answers.prompt, tagged(project, recipe.tags)))
+        answers = answers.where(asking.tagged(answers.prompt))
         funnel.keep("tags", f"tagged {', '.join(recipe.tags)}", len(answers), why="prompts without such a tag")
     if recipe.rounds:
-        answers = answers.where(np.isin(answers.task, of_runs(project, recipe.rounds)))
+        answers = answers.where(asking.of_runs(answers.task))
         funnel.keep("rounds", f"on responses of {', '.join(recipe.rounds)}", len(answers), why="of other sample runs")
     if recipe.since or recipe.until:
         answers = answers.where(between(answers.at, recipe.since, recipe.until))
         funnel.keep("dates", days(recipe), len(answers), why="given on other days")
     if recipe.annotators:
-        answers = answers.where(np.isin(answers.rater, people(project, recipe.annotators)))
+        answers = answers.where(np.isin(answers.rater, asking.people))
         funnel.keep("annotators", chosen(len(recipe.annotators)), len(answers), why="by other people")
-    gold = known_right(project)
     if recipe.minimum_gold_accuracy > 0:
-        good = [pk for pk, (right, known) in gold.items() if right >= recipe.minimum_gold_accuracy * known - 1e-9]
+        good = [
+            pk for pk, (right, known) in asking.gold.items() if right >= recipe.minimum_gold_accuracy * known - 1e-9
+        ]
         answers = answers.where(np.isin(answers.rater, good))
         funnel.keep(
             "gold", f"by raters right on {recipe.minimum_gold_accuracy:.0%} of known answers or more", len(answers),
             why="raters below it, or never asked one",
         )  # fmt: skip
-    if gone := withdrawn(project):
-        answers = answers.where(~np.isin(answers.rater, gone))
+    if asking.gone:
+        answers = answers.where(~np.isin(answers.rater, asking.gone))
         funnel.keep("consent", "of people who consent", len(answers), why="consent was withdrawn")
-    return Taken(answers, gold)
+    return answers
 
 
 def votes_of(answers: Answers) -> Answers:
@@ -192,21 +232,6 @@ def enough_raters(answers: Answers, minimum: int) -> NDArray[np.bool_]:
 
 def ids(sql: str, **values: Any) -> NDArray[np.int64]:
     return read(sql, [Column("id", "int")], **values)["id"]
-
-
-def tagged(project: Project, tags: Sequence[str]) -> NDArray[np.int64]:
-    """Prompts with one of the tags."""
-    return ids("SELECT id FROM annotate_prompt WHERE project_id = %(project)s AND tags ?| %(tags)s",
-               project=project.pk, tags=list(tags))  # fmt: skip
-
-
-def of_runs(project: Project, names: Sequence[str]) -> NDArray[np.int64]:
-    """Tasks that show a response of one of the runs."""
-    return ids(
-        "SELECT DISTINCT tr.task_id FROM annotate_taskresponse tr JOIN annotate_response r ON r.id = tr.response_id "
-        "JOIN registry_job j ON j.id = r.job_id WHERE j.project_id = %(project)s AND j.name = ANY(%(names)s)",
-        project=project.pk, names=list(names),
-    )  # fmt: skip
 
 
 def runs(project: Project, names: Sequence[str]) -> NDArray[np.int64]:

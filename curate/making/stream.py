@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from curate.builders.base import Item
 from curate.making import dedupe
 from curate.making.funnel import Funnel
-from curate.making.items import tools_of
-from curate.making.plan import Plan
+from curate.making.items import Window, tools_of
+from curate.making.plan import Asked, Plan
 from curate.making.tokens import Tokens, tokens_of
 from curate.rows import Row
 
@@ -43,16 +43,21 @@ class Made:
 
     row: Row
     task: int
+    cluster: int
+    """What duplicates are looked for in."""
     group: int
+    """What is on one side of the split."""
     prompt: int
-    """Place in the plan's prompts."""
+    """Its id."""
     flip: float
+    raters: tuple[int, ...] = ()
+    """Whose answers it stands on."""
 
 
 class Stream:
     """All rows of a plan, in its order. `counts` is right when the last row was read."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Asked) -> None:
         self.plan, self.counts = plan, Counts()
         self.tools = tools_of(plan, self.drop)
         limited = plan.recipe.max_prompt_tokens or plan.recipe.max_tokens
@@ -62,45 +67,32 @@ class Stream:
     def drop(self, reason: str) -> None:
         self.counts.dropped[reason] += 1
 
-    def rows(self, windows: Iterable[list[Item]], places: NDArray[np.int64]) -> Iterator[list[Made]]:
-        """A list a window. `places` are the items' in the plan."""
-        start = 0
-        for window in windows:
-            made = self.build(window, places[start : start + len(window)])
-            start += len(window)
+    def rows(self, windows: Iterable[tuple[Window, list[Item]]]) -> Iterator[list[Made]]:
+        """A list a window."""
+        for window, items in windows:
+            made = self.build(window, items)
             yield [one for one in self.short(made) if self.is_new(one)]
 
-    def build(self, window: list[Item], places: NDArray[np.int64]) -> list[Made]:
-        plan, dropped = self.plan, self.counts.dropped
+    def build(self, window: Window, items: list[Item]) -> list[Made]:
+        part, dropped = window.plan, self.counts.dropped
         made: list[Made] = []
-        prompts = plan.prompt[places]
-        first, flips = self.flips(places)
-        known = zip(
-            window,
-            prompts.tolist(),
-            plan.cluster[prompts].tolist(),
-            plan.held_out[prompts].tolist(),
-            first,
-            strict=True,
-        )
-        for item, prompt, cluster, held, at in known:
+        prompts = part.prompt[window.places]
+        first, flips = first_decisions(part, window.places)
+        rater_of = window.raters()
+        of_prompt = (column[prompts].tolist() for column in (part.cluster, part.group, part.prompts.pk, part.held_out))
+        for item, cluster, group, prompt, held, at in zip(items, *of_prompt, first, strict=True):
             before, gone = len(made), sum(dropped.values())
             wrong = {one.feedback_ids[:1]: float(flips[at + i]) for i, one in enumerate(item.decisions)}
-            for row in plan.builder.rows(item, self.tools):
+            for row in part.builder.rows(item, self.tools):
                 row.split = "held_out" if held else "train"
-                made.append(Made(row, item.task_id, cluster, prompt, wrong.get(row.feedback_ids[:1], 0.0)))
+                raters = tuple([rater_of[pk] for pk in row.feedback_ids])
+                flip = wrong.get(row.feedback_ids[:1], 0.0)
+                made.append(Made(row, item.task_id, cluster, group, prompt, flip, raters))
             if len(made) == before and sum(dropped.values()) == gone:
                 self.counts.silent += 1
-        self.counts.items += len(window)
+        self.counts.items += len(items)
         self.counts.built += len(made)
         return made
-
-    def flips(self, places: NDArray[np.int64]) -> tuple[list[int], NDArray[np.float64]]:
-        """(place of each item's first decision, how likely each decision is wrong)."""
-        decided = self.plan.decided
-        if decided is None:
-            return [0] * places.size, np.zeros(0)
-        return np.searchsorted(decided.task, self.plan.task[places]).tolist(), decided.flip
 
     def short(self, made: list[Made]) -> list[Made]:
         """Without rows over the recipe's limits. Only what may be over one is counted in tokens."""
@@ -129,7 +121,7 @@ class Stream:
 
     def is_new(self, one: Made) -> bool:
         again = (
-            self.seen.again(one.task, one.group, texts_of(one.row, self.plan.builder.row.texts)) if self.seen else ""
+            self.seen.again(one.task, one.cluster, texts_of(one.row, self.plan.builder.row.texts)) if self.seen else ""
         )
         if again == "exact":
             self.counts.exact += 1
@@ -138,6 +130,13 @@ class Stream:
         else:
             self.counts.rows[one.row.split] += 1
         return not again
+
+
+def first_decisions(plan: Plan, places: NDArray[np.int64]) -> tuple[list[int], NDArray[np.float64]]:
+    """(place of each item's first decision, how likely each decision is wrong)."""
+    if plan.decided is None:
+        return [0] * places.size, np.zeros(0)
+    return np.searchsorted(plan.decided.task, plan.task[places]).tolist(), plan.decided.flip
 
 
 def texts_of(row: Row, columns: Sequence[str]) -> list[str]:
@@ -155,7 +154,7 @@ def text_of(value: Any) -> str:
     return "\n\n".join(f"{one['role']}: {one['content']}" for one in value).strip(STRIPPED)
 
 
-def finish_funnel(plan: Plan, funnel: Funnel, counts: Counts, *, written: int | None = None) -> None:
+def finish_funnel(plan: Asked, funnel: Funnel, counts: Counts, *, written: int | None = None) -> None:
     """The steps after the items, from what a stream counted (or a preview scaled up)."""
     left = funnel.stages[-1].count
     for reason, words in plan.builder.reasons.items():

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from accounts.models import Project
 from curate.making.freeze import Frozen, freeze
 from curate.making.funnel import Funnel
 from curate.making.items import items
+from curate.making.parts import in_parts
 from curate.making.plan import plan
 from curate.making.stream import Stream, finish_funnel
 from curate.rows import Row
@@ -19,14 +18,15 @@ from tests.factories import make_raters, make_task, make_vote
 def build(project: Project, **recipe: Any) -> tuple[list[Row], Funnel]:
     made = plan(project, BuildDatasetSpec(**recipe))
     stream = Stream(made)
-    rows = [one.row for window in stream.rows(items(made), np.arange(len(made))) for one in window]
+    rows = [one.row for window in stream.rows(items(made.parts())) for one in window]
     finish_funnel(made, made.funnel, stream.counts)
     return rows, made.funnel
 
 
 def frozen(project: Project, folder: Path, **recipe: Any) -> Frozen:
     folder.mkdir(parents=True, exist_ok=True)
-    return freeze(plan(project, BuildDatasetSpec(**recipe)), folder, heard=lambda items, rows: None)
+    with in_parts(project, BuildDatasetSpec(**recipe), folder) as made:
+        return freeze(made, folder, heard=lambda items, rows: None)
 
 
 def voted(project: Project, key: str, *preferences: int | str, **values: Any) -> None:

@@ -7,7 +7,8 @@ from django.db.models import Max
 from accounts.models import Project
 from annotate.models import DatasetFeedback
 from curate.making.freeze import Frozen, freeze
-from curate.making.plan import Plan, RecipeError, plan
+from curate.making.parts import in_parts
+from curate.making.plan import Asked, RecipeError
 from curate.making.readme import readme
 from curate.making.tokens import NoTokenizer
 from registry.models import Dataset
@@ -22,7 +23,7 @@ def run(context: JobContext, spec: BuildDatasetSpec) -> None:
     # One snapshot: votes that arrive while we read are in the next version, not half in this one.
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         made, frozen = written(context, spec)
     if not frozen.rows["train"]:
         raise JobError(no_rows(made, frozen))
@@ -44,17 +45,17 @@ def run(context: JobContext, spec: BuildDatasetSpec) -> None:
         result.update(dataset=str(dataset), content_hash=dataset.content_hash, **dataset.rows)
 
 
-def written(context: JobContext, spec: BuildDatasetSpec) -> tuple[Plan, Frozen]:
+def written(context: JobContext, spec: BuildDatasetSpec) -> tuple[Asked, Frozen]:
     context.progress(0, 0, "Reading which answers the recipe takes")
     try:
-        made = plan(context.job.project, spec)
-        context.check_stop()
-
-        def heard(items: int, rows: int) -> None:
-            context.progress(items, len(made), f"{rows:,} rows from {items:,} items")
+        with in_parts(context.job.project, spec, context.workdir) as made:
             context.check_stop()
 
-        return made, freeze(made, context.workdir, heard=heard)
+            def heard(items: int, rows: int) -> None:
+                context.progress(items, made.items, f"{rows:,} rows from {items:,} items")
+                context.check_stop()
+
+            return made, freeze(made, context.workdir, heard=heard)
     except (RecipeError, NoTokenizer) as error:
         raise JobError(str(error)) from error
 
@@ -65,14 +66,10 @@ def store_lineage(dataset: Dataset, frozen: Frozen) -> None:
         connection.cursor() as cursor,
         cursor.copy(f"COPY {DatasetFeedback._meta.db_table} (dataset_id, feedback_id, split) FROM STDIN") as copy,
     ):
-        for first in range(0, frozen.feedback.size, CHUNK):
-            part = slice(first, first + CHUNK)
-            copy.write(
-                "".join(
-                    f"{dataset.pk}\t{pk}\t{'held_out' if held else 'train'}\n"
-                    for pk, held in zip(frozen.feedback[part].tolist(), frozen.held_out[part].tolist(), strict=True)
-                )
-            )
+        for some in frozen.lineage():
+            for first in range(0, some.size, CHUNK):
+                rows = some[first : first + CHUNK].tolist()
+                copy.write("".join(f"{dataset.pk}\t{pk}\t{'held_out' if held else 'train'}\n" for pk, held in rows))
 
 
 def next_version(context: JobContext, spec: BuildDatasetSpec) -> int:
@@ -82,7 +79,7 @@ def next_version(context: JobContext, spec: BuildDatasetSpec) -> int:
     return int(newest["newest"] or 0) + 1
 
 
-def no_rows(made: Plan, frozen: Frozen) -> str:
+def no_rows(made: Asked, frozen: Frozen) -> str:
     what = (
         f"no row to train on: all {frozen.rows['held_out']:,} are held out"
         if frozen.rows["held_out"]

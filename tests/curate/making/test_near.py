@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from accounts.models import Project
 from curate.making import near, split
-from curate.making.facts import Prompts, facts_of
+from curate.making.facts import Prompts, facts_of, order_of
 from tests.curate.building import build, voted
 from tests.factories import make_prompt
 
@@ -20,7 +20,7 @@ def prompts(texts: list[str]) -> Prompts:
     ]
     _, _, _, exact, content, words, chat = zip(*rows, strict=True)
     here = np.arange(len(texts))
-    return Prompts(here, here, np.zeros_like(here), ("en",), exact, content, words, chat)
+    return Prompts(here, here, order_of(content), np.zeros_like(here), ("en",), exact, content, words, chat)
 
 
 @settings(max_examples=150, deadline=None)
