@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Project
@@ -90,17 +91,22 @@ class Models:
         return self.known[name]
 
     def made(self, name: str) -> int:
-        import json
-
         plain = base = slug(name.replace("/", "-").replace(".", "-"), 60) or "model"
         number = 1
         while plain in self.named:  # a model with weights, or another name that is written alike
             number += 1
             plain = f"{base}-{number}"
+        made = ModelVersion(
+            project=self.project, name=plain, role="policy", format=ModelVersion.Format.OUTPUTS,
+            config={"name_in_file": name[:200]},
+        )  # fmt: skip
+        # The columns are asked of the model, since the backend's thread has the connection and the ORM has not.
+        fields = [field for field in ModelVersion._meta.concrete_fields if not field.primary_key]
+        values = [field.get_db_prep_save(field.pre_save(made, add=True), connection) for field in fields]
         self.named[plain] = self.backend.insert(
-            "INSERT INTO registry_modelversion (project_id, name, role, format, path, config, metrics, manifest, "
-            "code_version, created_at) VALUES (%s, %s, 'policy', 'outputs', '', %s, '{}', '{}', '', %s) RETURNING id",
-            [self.project.pk, plain, json.dumps({"name_in_file": name[:200]}), timezone.now()],
+            f"INSERT INTO registry_modelversion ({', '.join(str(field.column) for field in fields)}) "
+            f"VALUES ({', '.join(['%s'] * len(fields))}) RETURNING id",
+            values,
         )
         self.new_ids.append(self.named[plain])
         return self.named[plain]
