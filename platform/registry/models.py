@@ -238,6 +238,7 @@ class ModelVersion(models.Model):
     class Role(models.TextChoices):
         POLICY = "policy"
         REWARD = "reward"
+        JUDGE = "judge"
 
     class Format(models.TextChoices):
         PACKAGED = "packaged", "weights inside a Python package"
@@ -293,7 +294,7 @@ class ModelVersion(models.Model):
 
 
 class ModelCard(models.Model):
-    """A model's card as people edited it. Append-only: each edit is the next version; without one it is written anew."""
+    """A model's card as people edited it. Append-only: an edit is the next version; without any it is written anew."""
 
     model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="cards")
     number = models.PositiveIntegerField()

@@ -6,11 +6,13 @@ from registry.specs.embed import EmbedSpec
 from registry.specs.export import ExportSpec
 from registry.specs.import_ import ImportSpec
 from registry.specs.judge import JudgeSpec
+from registry.specs.merge import MergeSpec
 from registry.specs.place import PlaceSpec
 from registry.specs.sample import Decoding, SampleSpec
 from registry.specs.score import ScoreSpec
 from registry.specs.serve import ServeSpec
 from registry.specs.train_dpo import TrainDpoSpec
+from registry.specs.train_judge import TrainJudgeSpec
 from registry.specs.train_reward import TrainRewardSpec
 from registry.specs.training import TrainingSpec
 
@@ -30,6 +32,9 @@ SPECS: dict[str, JobKind] = {
     "train_dpo": JobKind(
         TrainDpoSpec, "DPO policy", "Fine-tune a model to write what your raters prefer", "cpu", "dpo", makes="policy"
     ),
+    "train_judge": JobKind(
+        TrainJudgeSpec, "Judge model", "Learn to say which response is better, or how good one is", "cpu", "judge-model"
+    ),
     "sample": JobKind(SampleSpec, "Sample", "Let a model answer prompts", "cpu", "sample", makes="sample"),
     "judge": JobKind(JudgeSpec, "Judge", "Compare the answers of two models", "cpu", "judge"),
     "embed": JobKind(EmbedSpec, "Embed", "Find out how alike the responses of open tasks are", "cpu", "embed"),
@@ -43,11 +48,14 @@ SPECS: dict[str, JobKind] = {
     "import": JobKind(
         ImportSpec, "Import", "Bring an uploaded file into the project", "default", "import", launchable=False
     ),
+    "merge": JobKind(
+        MergeSpec, "Merge", "Write an adapter and its base as one model", "cpu", "merged", launchable=False
+    ),
     "serve": JobKind(ServeSpec, "Serve", "Answer in chats while people write", "cpu", "serve", launchable=False),
 }
 
 __all__ = [
     "SPECS", "BuildDatasetSpec", "Decoding", "EmbedSpec", "ExportSpec", "ImportSpec", "JobKind", "JudgeSpec",
-    "PlaceSpec", "SampleSpec", "ScoreSpec", "ServeSpec", "Spec", "SpecError",
-    "TrainDpoSpec", "TrainRewardSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
+    "MergeSpec", "PlaceSpec", "SampleSpec", "ScoreSpec", "ServeSpec", "Spec", "SpecError",
+    "TrainDpoSpec", "TrainJudgeSpec", "TrainRewardSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
 ]  # fmt: skip
