@@ -5,6 +5,7 @@ this app, so their admins get the acts here.
 """
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -15,6 +16,7 @@ from django.utils.html import format_html
 from accounts.admin import ProjectAdmin
 from accounts.models import Project, User
 from exchange.exports import kept
+from exchange.exports.consent import WithdrawnError
 from exchange.exports.errors import ExportError
 from registry.models import Dataset
 from registry.specs import ExportSpec, SpecError
@@ -24,6 +26,11 @@ def ask(model_admin: Any, request: HttpRequest, project: Project, spec: ExportSp
     assert isinstance(request.user, User)
     try:
         job = kept.request(project, spec, request.user)
+    except WithdrawnError as error:
+        page = reverse("export", args=[project.slug]) + "?" + urlencode({"source": f"dataset:{spec.dataset}"})
+        told = format_html('{} <a href="{}">Choose that on the page Export.</a>', error, page)
+        model_admin.message_user(request, told, messages.ERROR)
+        return
     except (ExportError, SpecError) as error:
         model_admin.message_user(request, f"{project}: {error}", messages.ERROR)
         return

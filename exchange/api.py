@@ -4,12 +4,13 @@ Every answer that is no file is JSON, errors too: {"error": a sentence}.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import asdict
 from functools import wraps
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST, require_safe
@@ -17,13 +18,18 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from accounts.models import Project, User
 from accounts.permissions import can_research, require
 from accounts.tokens import bearer
-from exchange.exports import kept, ranged
+from curate.consent import Gone
+from exchange.exports import consent, kept, ranged
+from exchange.exports.consent import WithdrawnError
 from exchange.exports.errors import ExportError
+from exchange.exports.spool import spooled
 from exchange.exports.stream import Export, prepare
 from registry.models import Job
 from registry.specs import ExportSpec, SpecError, parse
 
 BODY_LIMIT = 20_000
+ONE_CALL = 200_000
+"""Rows that one call may ask for: they are written aside before the first byte is sent, while the caller waits."""
 LISTS = {"splits"}
 SWITCHES = {"extras", "comments", "timing", "bom"}
 
@@ -42,14 +48,16 @@ def project_api(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
             return error("There is nothing here that this token may see.", 404)
         except PermissionDenied as refused:
             return error(str(refused), 403)
+        except WithdrawnError as held:
+            return error(str(held), 409, withdrawn=asdict(held.gone))
         except (ExportError, SpecError) as wrong:
             return error(str(wrong), 422)
 
     return bearer(wrapped)
 
 
-def error(sentence: str, status: int) -> JsonResponse:
-    return JsonResponse({"error": sentence}, status=status)
+def error(sentence: str, status: int, **more: Any) -> JsonResponse:
+    return JsonResponse({"error": sentence, **more}, status=status)
 
 
 def allowed(user: Any, project: Project, spec: ExportSpec) -> None:
@@ -88,13 +96,15 @@ def state(request: HttpRequest, project: Project, name: str) -> HttpResponseBase
 
 def state_of(request: HttpRequest, job: Job) -> dict[str, Any]:
     """What a program needs to wait for a file and to check it."""
-    address = [job.project.slug, job.name]
+    address, spec = [job.project.slug, job.name], parse(ExportSpec, job.params)
+    assert isinstance(spec, ExportSpec)
     ready = kept.file_of(job) is not None
     found = {name: job.result[name] for name in ("file", "rows", "size", "sha256", "warnings") if name in job.result}
     return {
         "name": job.name, "state": job.status, "done": job.progress_done, "total": job.progress_total,
         "error": job.error, "url": request.build_absolute_uri(reverse("api-export", args=address)),
-        "download": request.build_absolute_uri(reverse("api-export-file", args=address)) if ready else None, **found,
+        "download": request.build_absolute_uri(reverse("api-export-file", args=address)) if ready else None,
+        "withdrawn": asdict(consent.held_in_file(job, spec) if ready else consent.held(job.project, spec)), **found,
     }  # fmt: skip
 
 
@@ -111,19 +121,25 @@ def serve(request: HttpRequest, job: Job) -> HttpResponseBase:
     spec = parse(ExportSpec, job.params)
     assert isinstance(spec, ExportSpec)
     allowed(request.user, job.project, spec)
+    gone = consent.check_file(job, spec, include=request.GET.get("withdrawn") == consent.INCLUDE)
     path = kept.file_of(job)
     if path is None:
         raise Http404(f"{job} has no file: it is not finished, it failed, or its {kept.KEPT.days} days are over.")
     filename = job.result["file"]
     return ranged.serve(
-        request, path, filename=filename, sha256=job.result["sha256"], content_type=ranged.content_type(filename)
-    )
+        request, path.open("rb"), filename=filename, sha256=job.result["sha256"],
+        content_type=ranged.content_type(filename), **told(gone),
+    )  # fmt: skip
+
+
+def told(gone: Gone) -> dict[str, str]:
+    return {consent.HEADER: f"{gone.answers}; people={gone.people}"} if gone.answers else {}
 
 
 @require_GET
 @project_api
 def at_once(request: HttpRequest, project: Project) -> HttpResponseBase:
-    """The whole export in the answer, settings as ?what=events&format=plain. Sent as it is read, never continued."""
+    """The whole export in the answer, settings as ?what=events&format=plain. Raises ExportError above ONE_CALL rows."""
     values: dict[str, Any] = {}
     for name in request.GET:
         if name in LISTS:
@@ -135,22 +151,25 @@ def at_once(request: HttpRequest, project: Project) -> HttpResponseBase:
     spec = parse(ExportSpec, values)
     assert isinstance(spec, ExportSpec)
     allowed(request.user, project, spec)
-    return streamed(prepare(project, spec), request.user, way=f"API, {request.token.name}")  # type: ignore
+    made = prepare(project, spec)
+    if made.source.more_than(ONE_CALL):
+        there = request.build_absolute_uri(reverse("api-exports", args=[project.slug]))
+        raise ExportError(
+            f"This export has more than {ONE_CALL:,} rows. Have a job write it: POST the settings to {there}."
+        )
+    return whole(request, made, way=f"API, {request.token.name}")  # type: ignore[attr-defined]
 
 
-def streamed(made: Export, user: Any, *, way: str) -> HttpResponseBase:
-    """The audit log has its line when the last byte is out; what broke off is told as such."""
+def whole(request: HttpRequest, made: Export, *, way: str) -> HttpResponseBase:
+    """An export that is made now, from a file aside.
 
-    def blocks() -> Iterator[bytes]:
-        whole = False
-        try:
-            yield from made.blocks()
-            whole = True
-        finally:
-            kept.audit(made, actor=user, way=way if whole else f"{way}, broken off")
-
-    headers = {
-        "Content-Disposition": f'attachment; filename="{made.filename}"', "Content-Encoding": "identity",
-        "Cache-Control": "private, no-store",
-    }  # fmt: skip
-    return StreamingHttpResponse(blocks(), content_type=ranged.content_type(made.filename), headers=headers)
+    The same data gives the same bytes, so with If-Range and the ETag of an answer that broke off it goes on where it
+    was; where the data is another by now, it is sent anew.
+    """
+    gone = consent.check(made.project, made.spec)
+    file = spooled(made)
+    kept.audit(made, actor=request.user, way=way)  # type: ignore[arg-type]
+    return ranged.serve(
+        request, file, filename=made.filename, sha256=made.sha256, content_type=ranged.content_type(made.filename),
+        **told(gone),
+    )  # fmt: skip

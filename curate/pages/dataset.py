@@ -14,6 +14,7 @@ from accounts.models import Project, record_audit
 from accounts.permissions import can_research, project_view
 from accounts.requests import MemberRequest
 from curate import row_search
+from curate.consent import Gone, withdrawn_in
 from curate.pages import card_words, recipe_words, row_words
 from curate.pages.recipe_form import from_recipe
 from curate.pages.row_words import shown
@@ -25,6 +26,8 @@ from registry.specs import SpecError, to_yaml
 TIES = ("only", "without")
 LONGEST = 200
 README = "README.md"
+ROWS = ".parquet"
+"""Files with rows in them, and so with what people said."""
 LARGEST_README = 100_000
 
 
@@ -152,7 +155,14 @@ def download(request: MemberRequest, project: Project, name: str, version: int, 
     path = dataset.folder / file
     if not path.is_file():
         raise Http404(f"The file {file} of {dataset} is not where it should be: {dataset.path}.")
-    record_audit(actor=request.user, action="dataset.downloaded", project=project, target=str(dataset), file=file)
+    gone = withdrawn_in(dataset) if file.endswith(ROWS) else Gone()
+    if gone.answers and request.GET.get("withdrawn") != "include":
+        context = {"project": project, "title": f"{dataset}, {file}", "gone": gone, "back": dataset.get_absolute_url()}
+        return render(request, "curate/withdrawn.html", context, status=409)
+    record_audit(
+        actor=request.user, action="dataset.downloaded", project=project, target=str(dataset), file=file,
+        withdrawn_answers=gone.answers,
+    )  # fmt: skip
     return FileResponse(path.open("rb"), as_attachment=True, filename=f"{dataset}-{PurePosixPath(file).name}")
 
 

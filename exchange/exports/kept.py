@@ -16,12 +16,11 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Project, User, record_audit
 from accounts.permissions import can_admin, can_research
+from exchange.exports import consent
 from exchange.exports.errors import ExportError
-from exchange.exports.sources import dataset
 from exchange.exports.stream import Export, prepare
 from registry import jobs
 from registry.models import Job
-from registry.references import dataset_named
 from registry.specs import ExportSpec
 
 KEPT = timedelta(days=7)
@@ -43,12 +42,9 @@ def request(project: Project, spec: ExportSpec, user: User | None, **more: Any) 
     """Queue the job. Raises ExportError for what cannot be written, before anything waits in a queue."""
     if user is not None and (reason := refusal(user, project, spec)):
         raise ExportError(reason)
+    consent.check(project, spec)
     prepare(project, spec)
     return jobs.request_job(project=project, kind="export", params=spec.as_params(), user=user, **more)
-
-
-def warnings(project: Project, spec: ExportSpec) -> list[str]:
-    return dataset.warnings(project, dataset_named(project, spec.dataset)) if spec.what == "dataset" else []
 
 
 def audit(made: Export, *, actor: User | None, way: str) -> AuditEvent:

@@ -3,9 +3,10 @@
 Django's FileResponse sends no ranges (5.2), and WhiteNoise does so for static files alone.
 """
 
+import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from typing import BinaryIO
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
@@ -13,25 +14,32 @@ PIECE = 256 * 1024
 ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
-def serve(request: HttpRequest, path: Path, *, filename: str, sha256: str, content_type: str) -> HttpResponseBase:
-    """The file, or the part that is asked for. Of several ranges none is honoured, as the standard allows."""
-    size, etag = path.stat().st_size, f'"{sha256}"'
+def serve(
+    request: HttpRequest, file: BinaryIO, *, filename: str, sha256: str, content_type: str, **more: str
+) -> HttpResponseBase:  # fmt: skip
+    """The file, or the part that is asked for. Of several ranges none is honoured, as the standard allows.
+
+    The file is closed with the answer. `more` are headers beside those of the file.
+    """
+    size, etag = os.fstat(file.fileno()).st_size, f'"{sha256}"'
     headers = {
         "ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-transform",
         "Content-Disposition": f'attachment; filename="{filename}"',
         # Without it GZipMiddleware compresses: a range would be of other bytes than those that are hashed.
-        "Content-Encoding": "identity",
+        "Content-Encoding": "identity", **more,
     }  # fmt: skip
     if etag in [one.strip() for one in request.headers.get("If-None-Match", "").split(",")]:
+        file.close()
         return HttpResponse(status=304, headers={"ETag": etag})
     asked = requested(request, etag)
     if asked is None:
-        return respond(request, path, 0, size, status=200, headers=headers, content_type=content_type)
+        return respond(request, file, 0, size, status=200, headers=headers, content_type=content_type)
     first, end = bounds(*asked, size)
     if first >= end:
+        file.close()
         return HttpResponse(status=416, headers={**headers, "Content-Range": f"bytes */{size}"})
     headers["Content-Range"] = f"bytes {first}-{end - 1}/{size}"
-    return respond(request, path, first, end, status=206, headers=headers, content_type=content_type)
+    return respond(request, file, first, end, status=206, headers=headers, content_type=content_type)
 
 
 def requested(request: HttpRequest, etag: str) -> tuple[str, str] | None:
@@ -53,21 +61,31 @@ def bounds(first: str, last: str, size: int) -> tuple[int, int]:
 
 
 def respond(
-    request: HttpRequest, path: Path, first: int, end: int, *, status: int, headers: dict[str, str], content_type: str
-) -> HttpResponseBase:
+    request: HttpRequest, file: BinaryIO, first: int, end: int, *, status: int, headers: dict[str, str],
+    content_type: str,
+) -> HttpResponseBase:  # fmt: skip
     headers = {**headers, "Content-Length": str(end - first)}
     if request.method == "HEAD":
+        file.close()
         return HttpResponse(status=status, headers=headers, content_type=content_type)
-    return StreamingHttpResponse(pieces(path, first, end), status=status, headers=headers, content_type=content_type)
+    return StreamingHttpResponse(Pieces(file, first, end), status=status, headers=headers, content_type=content_type)
 
 
-def pieces(path: Path, first: int, end: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        file.seek(first)
-        left = end - first
-        while left > 0 and (piece := file.read(min(PIECE, left))):
+class Pieces:
+    """Part of a file. Django calls `close` with the answer's end, also where nobody read any of it."""
+
+    def __init__(self, file: BinaryIO, first: int, end: int) -> None:
+        self.file, self.first, self.end = file, first, end
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.file.seek(self.first)
+        left = self.end - self.first
+        while left > 0 and (piece := self.file.read(min(PIECE, left))):
             left -= len(piece)
             yield piece
+
+    def close(self) -> None:
+        self.file.close()
 
 
 def content_type(filename: str) -> str:

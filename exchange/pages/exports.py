@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -15,13 +16,13 @@ from accounts.models import AuditEvent, Project
 from accounts.permissions import can_admin, can_research, project_view
 from accounts.requests import MemberRequest
 from exchange import api
-from exchange.exports import kept
+from exchange.exports import consent, kept
 from exchange.exports.errors import ExportError
 from exchange.exports.formats import FORMATS, Format
 from exchange.exports.formats.base import shape_of
 from exchange.exports.people import People
 from exchange.exports.sources import SOURCES, Source
-from exchange.exports.stream import FILES, Export, Look, look, prepare
+from exchange.exports.stream import FILES, Export, look, prepare
 from registry import forms
 from registry.models import Dataset, Job
 from registry.specs import ExportSpec, SpecError, parse
@@ -76,8 +77,8 @@ def export(request: MemberRequest, project: Project) -> HttpResponseBase:
 
 def start(request: MemberRequest, project: Project, made: Export) -> HttpResponseBase:
     """The file itself where it is small, else a job and the page that shows how far it is."""
-    if "now" in request.POST and made.source.count() <= AT_ONCE:
-        return api.streamed(made, request.user, way="page")
+    if "now" in request.POST and not made.source.more_than(AT_ONCE):
+        return api.whole(request, made, way="page")
     kept.request(project, made.spec, request.user, request_key=forms.posted_key(request.POST))
     return redirect("export", slug=project.slug)
 
@@ -85,7 +86,7 @@ def start(request: MemberRequest, project: Project, made: Export) -> HttpRespons
 def chosen(data: Any, datasets: list[Dataset], *, cards_of: Any) -> dict[str, Any]:
     """The settings of the form. What nobody chose, or what does not go together, gets what does."""
     default = f"dataset:{datasets[0]}" if datasets else "answers"
-    source = data.get("source", "") or default
+    source = data.get("source", "").replace("\0", "") or default
     what, _, name = source.partition(":")
     first_time = "source" not in data
     found = cards_of(what, name)
@@ -99,6 +100,8 @@ def chosen(data: Any, datasets: list[Dataset], *, cards_of: Any) -> dict[str, An
         "what": what, "dataset": name, "format": chosen_format, "file": file if file in files else files[0],
         "compress": data.get("compress", "none"), "people": data.get("people", "pseudonyms"),
     }  # fmt: skip
+    if what == "dataset" and data.get("withdrawn") == consent.INCLUDE:
+        values["withdrawn"] = consent.INCLUDE
     if what == "dataset" and data.get("split") in {"train", "held_out"}:
         values["splits"] = [data["split"]]
     for switch, *_ in SWITCHES:
@@ -139,15 +142,14 @@ def page_context(
     request: MemberRequest, project: Project, *, values: dict[str, Any], datasets: list[Dataset],
     made: Export | None, problem: str,
 ) -> dict[str, Any]:  # fmt: skip
-    seen: Look | None = None
-    count = 0
-    if made is not None:
-        seen, count = look(made), made.source.count()
+    seen = look(made) if made is not None else None
+    count, about = counted(made) if made is not None else (0, False)
     beside = made.format.beside(made.source.kind, made.filename) if made and made.format.beside else None
     return {
         "project": project, "tab": "export", "values": values, "datasets": datasets, "raw": RAW, "problem": problem,
         "source": f"dataset:{values['dataset']}" if values["what"] == "dataset" else values["what"],
-        "cards": cards(project, values["what"], values["dataset"]), "count": count, "at_once": count <= AT_ONCE,
+        "cards": cards(project, values["what"], values["dataset"]), "count": count, "about": about,
+        "at_once": count <= AT_ONCE and not about,
         "files": [(name, title, name in FORMATS[values["format"]].files) for name, title in FILES.items()],
         "switches": [
             (name, title, hint) for name, title, hint, fits in SWITCHES
@@ -157,9 +159,17 @@ def page_context(
         "first": [pretty(row) for row in seen.rows] if seen else [], "look": seen, "made": made,
         "example": People(project, "pseudonyms").pseudonym(request.user.pk),
         "beside": json.dumps(beside, indent=1, ensure_ascii=False) if beside else "",
-        "warnings": kept.warnings(project, made.spec) if made else [],
+        "warnings": consent.warnings(project, made.spec) if made else [],
         "running": running(project), "past": past(project), "request_key": uuid.uuid4(),
     }  # fmt: skip
+
+
+def counted(made: Export) -> tuple[int, bool]:
+    """(how many rows, whether that is an estimate). Counted only as far as it decides something."""
+    known = made.source.count(AT_ONCE + 1)
+    if known <= AT_ONCE or made.source.estimate is None:
+        return known, False
+    return max(made.source.estimate(), known), True
 
 
 def pretty(row: dict[str, Any]) -> str:
@@ -218,4 +228,13 @@ def download(request: MemberRequest, project: Project, name: str) -> HttpRespons
     if kept.file_of(job) is None and request.method == "GET":
         messages.error(request, f"{job} has no file: it is not finished, it failed, or its 7 days are over.")
         return redirect("export", slug=project.slug)
-    return api.serve(request, job)
+    try:
+        return api.serve(request, job)
+    except consent.WithdrawnError as error:
+        context = {
+            "project": project,
+            "title": job.result["file"],
+            "gone": error.gone,
+            "back": reverse("export", args=[project.slug]),
+        }
+        return render(request, "curate/withdrawn.html", context, status=409)

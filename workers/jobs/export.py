@@ -5,7 +5,7 @@ import time
 
 from django.conf import settings
 
-from exchange.exports import kept
+from exchange.exports import consent, kept
 from exchange.exports.errors import ExportError
 from exchange.exports.stream import Export, prepare
 from registry.specs import ExportSpec, SpecError
@@ -23,12 +23,13 @@ def run(context: JobContext, spec: ExportSpec) -> None:
         raise JobError(reason)
     try:
         made = prepare(job.project, spec)
+        consent.check(job.project, spec)
     except (ExportError, SpecError) as error:
         raise JobError(str(error)) from error
     for left in job.folder.glob("attempt-*"):  # an attempt that died wrote half a file there: this one starts anew
         if left != context.workdir:
             shutil.rmtree(left, ignore_errors=True)
-    for sentence in (warnings := kept.warnings(job.project, spec)):
+    for sentence in (warnings := consent.warnings(job.project, spec)):
         context.log(sentence, level="warning")
     path = context.workdir / made.filename
     began = time.monotonic()
@@ -45,7 +46,7 @@ def run(context: JobContext, spec: ExportSpec) -> None:
 
 
 def write(context: JobContext, made: Export) -> None:
-    total, told = made.source.count(), 0.0
+    total, told = made.source.count(None), 0.0
     with kept.whole_or_nothing(context.workdir / made.filename) as file:
         for block in made.blocks():
             file.write(block)

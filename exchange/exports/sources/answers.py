@@ -9,7 +9,7 @@ from accounts.models import Project
 from annotate.models import Feedback
 from curate.rows import MESSAGES
 from exchange.exports.people import People
-from exchange.exports.sources.base import Row, Source, json_text
+from exchange.exports.sources.base import Row, Source, counting, estimating, json_text
 from exchange.exports.sources.copying import bounds, copy_lines
 from exchange.exports.sources.events import MOMENT, valued
 from registry.specs import ExportSpec
@@ -92,7 +92,5 @@ def source(project: Project, spec: ExportSpec, people: People) -> Source:
         for line in lines(False):
             yield orjson.loads(line)
 
-    def count() -> int:
-        return Feedback.current.filter(project=project).exclude(annotator_id__in=gone).count()
-
-    return Source("answers", f"the answers of {project}", rows, count, SCHEMA, lines)
+    stand = Feedback.current.filter(project=project).exclude(annotator_id__in=gone)
+    return Source("answers", f"the answers of {project}", rows, counting(stand), SCHEMA, lines, estimating(stand))

@@ -1,5 +1,6 @@
 """What a source of rows has to provide."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 Row = dict[str, Any]
 
@@ -20,12 +22,32 @@ class Source:
     title: str
     """For messages: "prefs-v3", "the answers of Helpful"."""
     rows: Callable[[], Iterator[Row]]
-    count: Callable[[], int]
-    """Rows that will come, exactly for frozen datasets; for progress."""
+    count: Callable[[int | None], int]
+    """Rows that will come, counted no further than the limit that is given; None counts all of them."""
     schema: pa.Schema | None = None
     """Of the rows as they are, for the plain format."""
     lines: Callable[[bool], Iterator[bytes]] | None = None
     """The same rows as lines of JSON made by the database; with True, free-form values are texts of JSON."""
+    estimate: Callable[[], int] | None = None
+    """About how many rows, at once however many; None where `count` knows without counting."""
+
+    def more_than(self, rows: int) -> bool:
+        return self.count(rows + 1) > rows
+
+
+def counting(rows: QuerySet[Any]) -> Callable[[int | None], int]:
+    """`Source.count` of the rows of a query."""
+    return lambda limit: rows.order_by()[:limit].count()
+
+
+def estimating(rows: QuerySet[Any]) -> Callable[[], int]:
+    """`Source.estimate` of the rows of a query: what PostgreSQL plans for, from its statistics of the table."""
+
+    def estimate() -> int:
+        plan = json.loads(rows.order_by().values("pk").explain(format="json"))
+        return int(plan[0]["Plan"]["Plan Rows"])
+
+    return estimate
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Rows of a frozen dataset, read from its Parquet files a batch at a time."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,8 +37,8 @@ def source(project: Project, spec: ExportSpec, people: People) -> Source:
                     yield from with_people(batch.to_pylist(), split, people)
 
     return Source(
-        kind=row_type(dataset), title=str(dataset), rows=rows, count=lambda: sum(dataset.rows[one] for one in splits),
-        schema=schema_of(dataset),
+        kind=row_type(dataset), title=str(dataset), rows=rows, schema=schema_of(dataset),
+        count=lambda limit: sum(dataset.rows[one] for one in splits),
     )  # fmt: skip
 
 
@@ -81,19 +80,3 @@ def with_people(rows: list[Row], split: str, people: People) -> list[Row]:
         row["people"] = [name[author[pk]] for pk in row.get("feedback_ids") or () if pk in author]
         row["split"] = split
     return rows
-
-
-def warnings(project: Project, dataset: Dataset) -> list[str]:
-    """Sentences for what a person should know before this dataset leaves the house."""
-    from curate.models import ConsentWithdrawal
-
-    gone = ConsentWithdrawal.current.filter(project=project).values("user_id")
-    held = Feedback.objects.filter(lineage__dataset=dataset, annotator_id__in=gone)
-    people: Any = held.values("annotator_id").distinct().count()
-    if not people:
-        return []
-    who = "1 person who" if people == 1 else f"{people:,} people who"
-    return [
-        f"{dataset} holds {held.count():,} answers of {who} withdrew consent since it was frozen. Export a version "
-        "that is built again without them."
-    ]

@@ -13,7 +13,7 @@ from django.db import connection
 
 from accounts.models import Project
 from exchange.exports.people import People
-from exchange.exports.sources.base import Row, Source, json_text
+from exchange.exports.sources.base import Row, Source, counting, estimating, json_text
 from exchange.exports.sources.copying import bounds, copy_lines
 from registry.specs import ExportSpec
 
@@ -79,7 +79,8 @@ def source(project: Project, spec: ExportSpec, people: People) -> Source:
 
     # An estimate: to count all that was ever assigned would take as long as to write it.
     return Source(
-        "events", f"the history of {project}", rows, count=lambda: project.feedback.count(), schema=SCHEMA, lines=lines
+        "events", f"the history of {project}", rows, counting(project.feedback.all()), SCHEMA, lines,
+        estimating(project.feedback.all()),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from annotate.models import Prompt
 from curate.rows import MESSAGES
 from exchange.exports.people import People
 from exchange.exports.sources.answers import MESSAGES_ONLY
-from exchange.exports.sources.base import Row, Source
+from exchange.exports.sources.base import Row, Source, counting, estimating
 from exchange.exports.sources.copying import bounds, copy_lines
 from registry.specs import ExportSpec
 
@@ -51,5 +51,5 @@ def source(project: Project, spec: ExportSpec, people: People) -> Source:
         for line in lines(False):
             yield orjson.loads(line)
 
-    return Source("items", f"the prompts of {project}", rows, Prompt.objects.filter(project=project).count, SCHEMA,
-                  lines)  # fmt: skip
+    found = Prompt.objects.filter(project=project)
+    return Source("items", f"the prompts of {project}", rows, counting(found), SCHEMA, lines, estimating(found))

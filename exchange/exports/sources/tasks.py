@@ -8,7 +8,7 @@ from accounts.models import Project
 from annotate.models import Task
 from exchange.exports.people import People
 from exchange.exports.sources.answers import MESSAGES_ONLY
-from exchange.exports.sources.base import Row, Source
+from exchange.exports.sources.base import Row, Source, counting, estimating
 from exchange.exports.sources.copying import bounds, copy_lines
 from exchange.exports.sources.events import valued
 from registry.specs import ExportSpec
@@ -44,7 +44,5 @@ def source(project: Project, spec: ExportSpec, people: People) -> Source:
             if row["answers"]:
                 yield row
 
-    def count() -> int:
-        return Task.objects.filter(project=project, answered__gt=0).count()
-
-    return Source("tasks", f"the answered tasks of {project}", rows, count)
+    found = Task.objects.filter(project=project, answered__gt=0)
+    return Source("tasks", f"the answered tasks of {project}", rows, counting(found), estimate=estimating(found))

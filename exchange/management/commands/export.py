@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Project
-from exchange.exports import kept
+from exchange.exports import consent, kept
 from exchange.exports.errors import ExportError
 from exchange.exports.formats import FORMATS
 from exchange.exports.stream import Export, prepare
@@ -34,6 +34,10 @@ class Command(BaseCommand):
         parser.add_argument("--compress", default="none", choices=["none", "gzip", "zstd"])
         parser.add_argument("--people", default="pseudonyms", choices=["pseudonyms", "names", "left_out"])
         parser.add_argument("--split", action="append", default=[], choices=["train", "held_out"])
+        parser.add_argument(
+            "--withdrawn", default="refuse", choices=["refuse", "include"],
+            help="a dataset that holds answers of people who have withdrawn consent since: refuse it, or include them",
+        )  # fmt: skip
         parser.add_argument("--no-extras", action="store_true", help="only what the format's readers need")
         parser.add_argument("--no-comments", action="store_true", help="leave out what annotators wrote about answers")
         parser.add_argument("--no-timing", action="store_true", help="leave out time and the order shown")
@@ -52,9 +56,10 @@ class Command(BaseCommand):
             spec = parse(ExportSpec, settings_of(options))
             assert isinstance(spec, ExportSpec)
             made = prepare(project, spec)
+            consent.check(project, spec)
         except (SpecError, ExportError) as error:
             raise CommandError(str(error)) from error
-        for sentence in kept.warnings(project, spec):
+        for sentence in consent.warnings(project, spec):
             self.stderr.write(self.style.WARNING(sentence))
         written = write(made, options["out"], resume=options["resume"])
         if not written:
@@ -65,7 +70,7 @@ class Command(BaseCommand):
 
 
 def settings_of(options: dict[str, Any]) -> dict[str, Any]:
-    named = ("dataset", "format", "file", "compress", "people", "bom")
+    named = ("dataset", "format", "file", "compress", "people", "bom", "withdrawn")
     return {
         **{name: options[name] for name in named}, "what": options["what"] or "dataset", "splits": options["split"],
         "extras": not options["no_extras"], "comments": not options["no_comments"], "timing": not options["no_timing"],

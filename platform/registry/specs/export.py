@@ -34,6 +34,10 @@ class ExportSpec(Spec):
     extras: bool = Field(True, description="where a row came from: raters, agreement, ids of the votes, models")
     comments: bool = Field(True, description="comments and the other texts that annotators wrote about answers")
     timing: bool = Field(True, description="time spent, and the order in which responses were shown")
+    withdrawn: Literal["refuse", "include"] = Field(
+        "refuse", description="of a frozen dataset that holds answers of people who have withdrawn consent since: "
+        "refuse to export it, or include these answers",
+    )  # fmt: skip
     bom: bool = Field(False, description="begin a CSV with the mark that makes Excel read it as UTF-8")
 
     @model_validator(mode="after")
@@ -44,6 +48,8 @@ class ExportSpec(Spec):
             raise ValueError(f"dataset is {self.dataset}, and {self.what} are exported: leave one of the two out")
         if self.splits and self.what != "dataset":
             raise ValueError("only a dataset has splits: leave them out")
+        if self.withdrawn == "include" and self.what != "dataset":
+            raise ValueError("people who withdrew consent are in no export of raw answers: leave withdrawn out")
         if self.bom and self.file != "csv":
             raise ValueError("only CSV can begin with the mark of UTF-8: leave bom out")
         return self

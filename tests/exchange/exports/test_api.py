@@ -6,12 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from psycopg.pq import TransactionStatus
 
 from accounts import tokens
 from accounts.models import ApiToken, AuditEvent, Project, User
-from annotate.models import Feedback
+from annotate.models import Feedback, Response
+from exchange import api
 from registry.models import Job
 from tests.exchange.exports.making import made
 from tests.exchange.exports.test_kept import run_claimed
@@ -96,14 +99,39 @@ def test_all_in_one_call(project: Project, researcher: User, votes: list[Feedbac
     assert (event.actor, event.data["way"], event.data["people"]) == (researcher, "API, nightly", "left_out")
 
 
-def test_a_call_that_breaks_off_is_told_as_such(project: Project, researcher: User, votes: list[Feedback]) -> None:
+def test_one_call_that_broke_off_goes_on(project: Project, researcher: User, votes: list[Feedback]) -> None:
     client, _ = bearing(researcher)
-    answer = client.get("/api/p/helpful/export/?what=events&compress=gzip")
+    address = "/api/p/helpful/export/?what=events"
+    first = client.get(address)
+    data = made(project, what="events")
+    wanted = {"Range": "bytes=100-", "If-Range": first["ETag"]}
+    assert body(first) == data
+    rest = client.get(address, headers=wanted)
+    assert (rest.status_code, data[:100] + body(rest)) == (206, data)
+    votes[0].annotator.feedback.all().delete()
+    anew = client.get(address, headers=wanted)  # other rows: what one has is of no use
+    assert anew.status_code == 200 and len(body(anew)) < len(data)
+    assert AuditEvent.objects.filter(action="export.made").count() == 3
+
+
+def test_one_call_has_an_end(researcher: User, votes: list[Feedback], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "ONE_CALL", 3)
+    answer = bearing(researcher)[0].get("/api/p/helpful/export/?what=events")
+    assert answer.status_code == 422
+    assert "more than 3 rows" in answer.json()["error"] and START in answer.json()["error"]
+
+
+def test_a_reader_that_stalls_keeps_no_snapshot_open(project: Project, researcher: User, votes: list[Feedback]) -> None:
+    """It has the first bytes and takes no more: the answer waits on it, and the database on nobody."""
+    Response.objects.update(text="x" * 500_000)  # more than one piece
+    answer = bearing(researcher)[0].get("/api/p/helpful/export/?what=answers")
     pieces = iter(answer.streaming_content)
-    next(pieces)
-    answer._iterator.close() if hasattr(answer._iterator, "close") else None
-    answer.close()
-    assert AuditEvent.objects.get(action="export.made").data["way"] == "API, nightly, broken off"
+    got = next(pieces)
+    assert connection.connection.info.transaction_status == TransactionStatus.IDLE
+    Response.objects.update(text="y")  # what it goes on with is what it began with
+    data = got + b"".join(pieces)
+    assert len(data) > len(got) and hashlib.sha256(data).hexdigest() == answer["ETag"].strip('"')
+    assert b"xxx" in data and b'"y"' not in data
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Membership, Project, User
 from annotate.models import Feedback
-from curate.models import ConsentWithdrawal
 from exchange.exports import kept
 from exchange.exports.errors import ExportError
 from registry import jobs
@@ -164,18 +163,6 @@ def test_the_command_refuses_in_sentences(project: Project, options: list[str], 
     with pytest.raises(CommandError, match=sentence):
         call_command("export", *options, "--out", str(tmp_path / "x"))
     assert not list(tmp_path.glob("x*"))
-
-
-def test_a_dataset_with_answers_of_who_withdrew_is_exported_with_a_warning(
-    project: Project, freeze: Freeze, votes: list[Feedback]
-) -> None:
-    freeze(votes=votes)
-    ConsentWithdrawal.objects.create(project=project, user=votes[0].annotator)
-    job = run(project, dataset="prefs-v1", format="trl")
-    assert job.result["warnings"] == [
-        "prefs-v1 holds 2 answers of 1 person who withdrew consent since it was frozen. Export a version that is "
-        "built again without them."
-    ]
 
 
 def test_files_are_swept_after_a_week_and_the_log_stays(project: Project, votes: list[Feedback]) -> None:
