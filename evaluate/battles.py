@@ -22,6 +22,7 @@ KIND_WORDS = {
     IMPORTED: "imported votes",
     SIMULATED: "simulated raters",
     Judgement.Judge.REWARD_MODEL.value: "reward model",
+    Judgement.Judge.JUDGE_MODEL.value: "judge model",
     Judgement.Judge.HIDDEN_PREFERENCE.value: "hidden preference",
 }
 

@@ -16,18 +16,23 @@ class Judgement(models.Model):
 
     class Judge(models.TextChoices):
         REWARD_MODEL = "reward_model"
+        JUDGE_MODEL = "judge_model"
         HIDDEN_PREFERENCE = "hidden_preference"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="judgements")
     job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="judgements")
     judge_kind = models.CharField(max_length=20, choices=Judge)
-    judge_name = models.CharField(max_length=80, help_text="the reward model's or the preference's name")
+    judge_name = models.CharField(max_length=80, help_text="the model's or the preference's name")
     judge_model = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="judgements")
     first = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="judged_first")
     second = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="judged_second")
     score_first = models.FloatField()
     score_second = models.FloatField()
     outcome = models.FloatField(help_text="1 first wins, 0 second wins, 0.5 tie")
+    readings = models.JSONField(
+        default=dict,
+        help_text="of a judge that reads: {given, swapped: {probabilities of A, B, C; mass; text}}, as it said them",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -26,7 +26,9 @@ def dataset_named(project: Project, name: str) -> Dataset:
 
 
 def model_named(project: Project, name: str, *, role: str) -> ModelVersion:
-    found = ModelVersion.objects.filter(project=project, name=name, role=role).first()
+    # Any language model can be asked for a verdict; a trained judge has learned how.
+    roles = [ModelVersion.Role.JUDGE, ModelVersion.Role.POLICY] if role == ModelVersion.Role.JUDGE else [role]
+    found = ModelVersion.objects.filter(project=project, name=name, role__in=roles).order_by("role").first()
     if found is None:
         raise NotThere({"model": f"There is no {role} model {name} in {project}."})
     if found.format == ModelVersion.Format.OUTPUTS:

@@ -1,28 +1,33 @@
-"""Compare the responses of two sample jobs, prompt by prompt and sample by sample, by one judge or two."""
+"""Compare the responses of two sample jobs, prompt by prompt and sample by sample, by one judge or several."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from annotate.models import Response
 from annotate.simulation import PREFERENCES
+from curate import judge_prompts
 from evaluate.models import Judgement
 from registry.models import Job, ModelVersion
 from registry.references import NotThere, sample_named
 from registry.specs import JudgeSpec
-from workers import modeling, sources
+from workers import judging, modeling, sources
 from workers.context import JobContext
 from workers.errors import JobError
 
 Battle = tuple[Response, Response]
 CHUNK = 64
+JUDGED_AT_ONCE = 8  # questions hold two responses each, and are long
+LETTERS = ("A", "B", "C")
 
 
 def run(context: JobContext, spec: JudgeSpec) -> None:
     battles = pair_up(context, sample_job(context, spec.first), sample_job(context, spec.second))
-    judges = [judge for judge in (spec.reward_model, spec.hidden_preference) if judge]
+    judges = [judge for judge in (spec.reward_model, spec.judge_model, spec.hidden_preference) if judge]
     total = len(battles) * len(judges)
     judgements: list[Judgement] = []
-    for scored in (by_reward_model(context, spec, battles), by_hidden_preference(context, spec, battles)):
+    ways = (by_reward_model, by_judge_model, by_hidden_preference)
+    for scored in (way(context, spec, battles) for way in ways):
         for judgement in scored:
             judgements.append(judgement)
             if len(judgements) % CHUNK == 0:
@@ -95,6 +100,59 @@ def conversation(response: Response) -> modeling.Conversation:
     )
 
 
+def by_judge_model(context: JobContext, spec: JudgeSpec, battles: Sequence[Battle]) -> Iterator[Judgement]:
+    """Both orders are read and averaged, so that a taste for a place decides nothing. What was read is kept."""
+    if not spec.judge_model:
+        return
+    version = sources.named_model(context.job.project, spec.judge_model, role="judge")
+    model, tokenizer = sources.policy_and_tokenizer(
+        version, device=context.device, precision=version.config.get("precision", "auto")
+    )
+    reasoned, unparsed = bool(version.config.get("reasoned")), 0
+    for start in range(0, len(battles), JUDGED_AT_ONCE):
+        some = battles[start : start + JUDGED_AT_ONCE]
+        asked = [question(spec, one, other, reasoned) for one, other in some]
+        asked += [question(spec, other, one, reasoned) for one, other in some]
+        try:
+            readings = read(model, tokenizer, asked, reasoned)
+        except judging.NoVerdictToken as error:
+            raise JobError(f"{version.name} cannot judge. {error}") from error
+        for battle, given, swapped in zip(some, readings[: len(some)], readings[len(some) :], strict=True):
+            if not (given.parsed and swapped.parsed):
+                unparsed += 1
+                for reading in (given, swapped):
+                    if not reading.parsed:
+                        context.log(f"No verdict in {reading.text[:300]!r}", level="warning")
+                continue
+            first, second, tie = judging.both_orders(given.probabilities, swapped.probabilities)
+            yield judgement(
+                context, *battle, first + tie / 2, second + tie / 2, kind="judge_model", name=version.name,
+                model=version, outcome=0.5 if tie > max(first, second) else None,
+                readings={"given": as_read(given), "swapped": as_read(swapped)},
+            )  # fmt: skip
+        context.check_stop()
+    if unparsed:
+        context.log(f"{unparsed:,} of {len(battles):,} battles have no verdict that can be read", level="warning")
+
+
+def question(spec: JudgeSpec, one: Response, other: Response, reasoned: bool) -> modeling.Messages:
+    return judge_prompts.ask_choice(
+        one.prompt.messages, (one.text, other.text), by=spec.criterion, reasoned=reasoned
+    )  # fmt: skip
+
+
+def read(model: Any, tokenizer: Any, asked: Sequence[modeling.Messages], reasoned: bool) -> list[judging.Reading]:
+    if reasoned:
+        return judging.reason_then_read(model, tokenizer, asked, LETTERS, marker="Verdict:", batch_size=JUDGED_AT_ONCE)
+    return judging.read_choices(model, tokenizer, asked, LETTERS, batch_size=JUDGED_AT_ONCE)
+
+
+def as_read(reading: judging.Reading) -> dict[str, object]:
+    """A, B and C in the order in which the judge saw the responses."""
+    said = dict(zip(LETTERS, (round(p, 6) for p in reading.probabilities), strict=True))
+    return {"probabilities": said, "mass": round(reading.mass, 6), "text": reading.text}
+
+
 def by_hidden_preference(context: JobContext, spec: JudgeSpec, battles: Sequence[Battle]) -> Iterator[Judgement]:
     """Without noise and without position bias: what the simulated annotators were made to prefer, exactly."""
     if not spec.hidden_preference:
@@ -107,12 +165,12 @@ def by_hidden_preference(context: JobContext, spec: JudgeSpec, battles: Sequence
 
 def judgement(
     context: JobContext, first: Response, second: Response, a: float, b: float, *, kind: str, name: str,
-    model: ModelVersion | None = None,
+    model: ModelVersion | None = None, outcome: float | None = None, readings: dict[str, object] | None = None,
 ) -> Judgement:  # fmt: skip
     return Judgement(
         project=context.job.project, job=context.job, judge_kind=kind, judge_name=name, judge_model=model,
         first=first, second=second, score_first=a, score_second=b,
-        outcome=1.0 if a > b else 0.0 if a < b else 0.5,
+        outcome=(1.0 if a > b else 0.0 if a < b else 0.5) if outcome is None else outcome, readings=readings or {},
     )  # fmt: skip
 
 

@@ -142,9 +142,10 @@ def follow(context: JobContext, *, tokens: float) -> Callable[[int, int, dict[st
 
 def publish_adapter(
     context: JobContext, spec: TrainingSpec, *, role: str, base: ModelVersion, dataset: Dataset, model: Any,
-    result: TrainingResult, metrics: dict[str, Any],
+    result: TrainingResult, metrics: dict[str, Any], config: dict[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Save the adapter and make the model version, in one step that happens once."""
+    kept = {**spec.model_dump(mode="json"), "dtype": dtype_name(model), **(config or {})}
     folder = context.workdir / "model"
     shutil.rmtree(folder, ignore_errors=True)
     modeling.save_adapter(model, folder)
@@ -153,8 +154,7 @@ def publish_adapter(
         version = ModelVersion.objects.create(
             project=context.job.project, name=context.job.name, role=role, format=ModelVersion.Format.ADAPTER,
             path=str(folder.relative_to(django_settings.ARTIFACTS)), parent=base, dataset=dataset, job=context.job,
-            config={**spec.model_dump(mode="json"), "dtype": dtype_name(model)}, metrics=metrics, manifest=manifest,
-            code_version=sources.code_version(),
+            config=kept, metrics=metrics, manifest=manifest, code_version=sources.code_version(),
         )  # fmt: skip
         shown.update(model=version.name, steps=result.steps)
         if "accuracy" in metrics:

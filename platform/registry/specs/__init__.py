@@ -56,6 +56,6 @@ SPECS: dict[str, JobKind] = {
 
 __all__ = [
     "SPECS", "BuildDatasetSpec", "Decoding", "EmbedSpec", "ExportSpec", "ImportSpec", "JobKind", "JudgeSpec",
-    "MergeSpec", "PlaceSpec", "SampleSpec", "ScoreSpec", "ServeSpec", "Spec", "SpecError",
-    "TrainDpoSpec", "TrainJudgeSpec", "TrainRewardSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
+    "MergeSpec", "PlaceSpec", "SampleSpec", "ScoreSpec", "ServeSpec", "Spec", "SpecError", "TrainDpoSpec",
+    "TrainJudgeSpec", "TrainRewardSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
 ]  # fmt: skip

@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 Precision = Literal["auto", "float32", "bfloat16"]
 """auto is bfloat16 where the machine multiplies in it, else float32."""
 
-Ref = Literal["policy", "base", "reward", "dataset", "sample"]
-"""base is a policy that can be trained: one that is no adapter."""
+Ref = Literal["policy", "base", "reward", "judge", "dataset", "sample"]
+"""base is a policy that can be trained: one that is no adapter. A judge is one that was trained to, or any policy."""
 
 LARGEST_SEED = 2**63 - 1
 YAML_LIMIT = 100_000
