@@ -17,7 +17,8 @@ CONFIG = (
     '<View><Text name="prompt" value="$prompt"/><Pairwise name="pw" toName="a,b"/>'
     '<Text name="a" value="$response_a"/><Text name="b" value="$response_b"/>'
     '<Choices name="verdict" toName="prompt"><Choice value="tie"/><Choice value="both bad"/></Choices>'
-    '<Rating name="strength" toName="prompt" maxRating="3"/><TextArea name="why" toName="prompt"/></View>'
+    '<Rating name="strength" toName="prompt" maxRating="3"/><TextArea name="why" toName="prompt"/>'
+    '<TextArea name="rater" toName="prompt" editable="false"/></View>'
 )
 
 
@@ -35,11 +36,9 @@ def task(number: int | None, data: Row, annotations: list[Row]) -> Row:
 
 
 def annotation(answer: Row) -> Row:
-    # An address that belongs to nobody: Label Studio takes an object with an e-mail, and no other name.
-    who = {"completed_by": {"email": f"{answer['person']}@palate.invalid"}} if answer["person"] else {}
     spent = {"lead_time": answer["active_ms"] / 1000} if "active_ms" in answer else {}
     return {
-        "id": answer["id"], **who, "result": result(answer), "was_cancelled": False, "ground_truth": False,
+        "id": answer["id"], "result": result(answer), "was_cancelled": False, "ground_truth": False,
         "created_at": answer["answered_at"], **spent,
     }  # fmt: skip
 
@@ -58,6 +57,8 @@ def result(answer: Row) -> list[Row]:
         found.append(region(answer["kind"], "prompt", "textarea", text=[text]))
     if answer.get("comment"):
         found.append(region("why", "prompt", "textarea", text=[answer["comment"]]))
+    if answer["person"]:  # Label Studio refuses a file whose `completed_by` is none of its own users
+        found.append(region("rater", "prompt", "textarea", text=[answer["person"]]))
     return found
 
 

@@ -31,10 +31,11 @@ def unfold_full(row: Row) -> Iterator[Row]:
         rater = one.get("completed_by")
         if isinstance(rater, dict):
             rater = rater.get("email") or rater.get("id")
+        named = answered.pop("rater", None)  # as our own export names them: there they are no users
         yield {
             **data,
             **answered,
-            "annotator": rater,
+            "annotator": named or rater,
             "created_at": one.get("created_at"),
             "lead_time": one.get("lead_time"),
         }

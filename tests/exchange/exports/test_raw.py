@@ -138,7 +138,8 @@ def test_a_project_without_answers_gives_an_empty_file(project: Project, file: s
 def test_label_studio_says_who_won_and_a_tie(project: Project, votes: list[Feedback]) -> None:
     first, second = rows(project, what="answers", format="label_studio", file="json")
     assert first["data"]["response_a"] == TEXTS[0]
-    regions = [{one["type"]: one["value"] for one in each["result"]} for each in first["annotations"]]
+    assert all(each["result"][-1]["from_name"] == "rater" for each in first["annotations"])
+    regions = [{one["type"]: one["value"] for one in each["result"][:-1]} for each in first["annotations"]]
     assert regions[0]["pairwise"] == {"selected": "left"}
     assert regions[1] == {"pairwise": {"selected": "right"}, "rating": {"rating": 3}}
     assert regions[2] == {"choices": {"choices": ["tie"]}}
