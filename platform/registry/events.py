@@ -10,7 +10,6 @@ from django.db.models import Q
 
 from registry.models import Job, JobLogLine, JobSample, Metric
 
-
 LONGEST_SAMPLE = 20_000
 """Characters of a prompt, and of what was written to it."""
 

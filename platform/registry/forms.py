@@ -12,8 +12,18 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from accounts.models import Project
+from registry.chains import to_come
 from registry.models import Dataset, Job, ModelVersion
 from registry.specs import Spec, read_yaml, ref_of
+from registry.specs.base import shown
+
+COMING = {
+    "policy": "the policy it will make",
+    "base": "the model it will make",
+    "reward": "the reward model it will make",
+    "dataset": "the dataset it will make",
+    "sample": "the answers it will write",
+}
 
 
 @dataclass(frozen=True)
@@ -29,13 +39,20 @@ class Control:
     error: str = ""
     folded: bool = False
     """Whether it is one of those that few people set."""
+    mark: str = ""
+    """What it was before a preset or a person changed it."""
 
 
 def controls(
-    spec: type[Spec], *, project: Project, values: dict[str, Any], problems: dict[str, str] | None = None
+    spec: type[Spec],
+    *,
+    project: Project,
+    values: dict[str, Any],
+    problems: dict[str, str] | None = None,
+    marks: dict[str, str] | None = None,
 ) -> list[Control]:
     """The form of `spec`, filled with `values` over the defaults."""
-    problems = problems or {}
+    problems, marks = problems or {}, marks or {}
     found = []
     for name, field in spec.model_fields.items():
         kind, choices = kind_of(field, project)
@@ -44,10 +61,14 @@ def controls(
             value = as_yaml(value)
         if kind == "text" and isinstance(value, list):
             value = ", ".join(map(str, value))
+        known = [choice for choice, _ in choices]
+        if kind == "select" and value not in ("", None) and str(value) not in known:
+            # Else the browser would show, and send, the first that there is.
+            choices = [(str(value), f"{shown(str(value))}: not here"), *choices]
         found.append(
             Control(
                 name, name.replace("_", " "), field.description or "", kind, value, choices, problems.get(name, ""),
-                folded=bool(spec.usual) and name not in spec.usual,
+                folded=bool(spec.usual) and name not in spec.usual, mark=marks.get(name, ""),
             )
         )  # fmt: skip
     return found
@@ -60,9 +81,10 @@ def default_of(field: FieldInfo) -> Any:
 
 def kind_of(field: FieldInfo, project: Project) -> tuple[str, list[tuple[str, str]]]:
     if reference := ref_of(field):
-        names = names_of(reference, project)
         nothing = [("", "none")] if not field.is_required() else []
-        return "select", nothing + [(name, name) for name in names]
+        there = [(name, name) for name in names_of(reference, project)]
+        coming = [(job.name, f"{job.name}: {COMING[reference]} ({job.status})") for job in to_come(project, reference)]
+        return "select", nothing + there + coming
     kind = bare(field.annotation)
     if kind is bool:
         return "check", []

@@ -50,7 +50,7 @@ class CannotResume(ValueError):
 
 @dataclass(frozen=True)
 class Renewal:
-    """What a heartbeat learned. `stop`: someone asked for the job to end, `kill`: at once. `published`: it has succeeded."""
+    """What a heartbeat learned. `stop`: the job shall end, `kill`: at once. `published`: it has succeeded."""
 
     ours: bool
     stop: bool = False

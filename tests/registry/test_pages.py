@@ -409,7 +409,7 @@ def test_the_cost_is_said_before_it_starts(project: Project, dataset: Dataset, r
     mend = researcher_client.post(
         "/p/helpful/launch/train_dpo/", {**form, "epochs": "x"}, headers={"HX-Request": "true"}
     )
-    assert (mend.status_code, "A setting is wrong" in mend.content.decode()) == (200, True)
+    assert (mend.status_code, "1 thing to mend" in mend.content.decode()) == (200, True)
     assert not Job.objects.filter(kind="train_dpo").exists(), "asking what it costs starts nothing"
 
 
