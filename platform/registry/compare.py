@@ -168,7 +168,7 @@ def charts(jobs: Sequence[Job], curves_of: dict[int, dict[str, Points]]) -> list
                 if curves_of[job.pk].get(prefix + name)
             ]
             if lines:
-                drawn.append(curve(f"{title}, {which}" if has_both(name) else title, subtitle, lines, size=(460, 190)))
+                drawn.append(curve(f"{title}, {which}" if has_both(name) else title, subtitle, lines))
     return drawn
 
 

@@ -17,6 +17,8 @@ from registry.models import Dataset, Job, ModelVersion
 from registry.specs import Spec, read_yaml, ref_of
 from registry.specs.base import shown
 
+ENDLESS = 10**9
+"""A bound beyond this is only there so that a database can keep the number."""
 COMING = {
     "policy": "the policy it will make",
     "base": "the model it will make",
@@ -67,11 +69,30 @@ def controls(
             choices = [(str(value), f"{shown(str(value))}: not here"), *choices]
         found.append(
             Control(
-                name, name.replace("_", " "), field.description or "", kind, value, choices, problems.get(name, ""),
+                name, name.replace("_", " "), hint_of(field), kind, value, choices, problems.get(name, ""),
                 folded=bool(spec.usual) and name not in spec.usual, mark=marks.get(name, ""),
             )
         )  # fmt: skip
     return found
+
+
+def hint_of(field: FieldInfo) -> str:
+    """The setting in words, and between which bounds it may be."""
+    words = field.description or ""
+    low = high = ""
+    for bound in field.metadata:
+        if (value := getattr(bound, "ge", None)) is not None:
+            low = f"{value:,}"
+        elif (value := getattr(bound, "gt", None)) is not None:
+            low = f"above {value:,}"
+        if (value := getattr(bound, "le", None)) is not None and abs(value) < ENDLESS:
+            high = f"{value:,}"
+        elif (value := getattr(bound, "lt", None)) is not None:
+            high = f"below {value:,}"
+    if bare(field.annotation) not in (int, float) or not high:
+        return words
+    between = ", up to " if low.startswith("above") else " to "
+    return f"{words}; {low}{between}{high}" if low else f"{words}; up to {high}"
 
 
 def default_of(field: FieldInfo) -> Any:

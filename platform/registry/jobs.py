@@ -243,7 +243,7 @@ def renew(job: Job, progress: Progress | None = None) -> Renewal:
             .first()
         )
     if ours and row:
-        stop, kill = (row[f"{name}_requested_at"] is not None for name in ("cancel", "kill"))
+        stop, kill = row["cancel_requested_at"] is not None, row["kill_requested_at"] is not None
         return Renewal(ours=True, stop=stop, kill=kill)
     return Renewal(ours=False, published=row is not None and row["status"] == Job.Status.SUCCEEDED)
 

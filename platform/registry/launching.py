@@ -131,7 +131,9 @@ def not_there(project: Project, spec: type[Spec], values: Mapping[str, Any]) -> 
 
 
 def filled_by(preset: presets.Preset, kind: str, project: Project, values: dict[str, Any]) -> dict[str, Any]:
-    """The values with those of the preset over them."""
+    """The values with those of the preset over them. What only another preset would fill goes back to its default."""
+    others = {name for one in presets.presets_of(kind).values() for name in presets.values_of(one, kind)}
+    values = {name: value for name, value in values.items() if name not in others}
     try:
         dataset = dataset_named(project, str(values.get("dataset", "")))
     except SpecError:

@@ -64,14 +64,24 @@ def test_a_first_look_is_some_20_steps_whatever_the_dataset(dataset: Dataset, pa
 
 
 def test_a_preset_fills_its_fields_marks_them_and_leaves_the_rest(dataset: Dataset, researcher_client: Client) -> None:
-    page = researcher_client.post(DPO, {**FORM, "beta": "0.7", "epochs": "9", "preset": "first_look", "fill": "1"})
+    page = researcher_client.post(DPO, {**FORM, "seed": "7", "epochs": "9", "preset": "first_look", "fill": "1"})
     found = values(page)
-    assert (found["beta"], found["lora_rank"], found["epochs"], found["dataset"]) == ("0.7", 4, 0.16, "prefs-v1")
+    assert (found["seed"], found["lora_rank"], found["epochs"], found["dataset"]) == ("7", 4, 0.16, "prefs-v1")
     assert marks(page)["lora_rank"] == "8 by default"
     assert 'value="first_look" checked' in page.content.decode()
     assert not Job.objects.filter(kind="train_dpo").exists()
+    form = {**FORM, "max_tokens": "256", "last_layers": "4", "preset": "careful", "fill": "1"}
+    other = values(researcher_client.post(DPO, form))
+    assert (other["beta"], other["max_tokens"], other["last_layers"]) == (0.3, 512, 0), "nothing is left of first look"
     assert values(researcher_client.get(f"{DPO}?preset=careful"))["beta"] == 0.3
     assert researcher_client.get(f"{DPO}?preset=none").status_code == 200
+
+
+def test_bounds_are_said_beside_the_field(dataset: Dataset, researcher_client: Client) -> None:
+    hints = {control.name: control.hint for control in researcher_client.get(DPO).context["controls"]}
+    assert hints["batch_size"].endswith("; 1 to 1,024")
+    assert hints["learning_rate"].endswith("; above 0, up to 0.01")
+    assert hints["label_smoothing"].endswith("; 0 to below 0.5")
 
 
 # What is wrong
