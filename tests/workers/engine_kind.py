@@ -42,6 +42,7 @@ def count(context: JobContext, spec: EngineSpec) -> None:
         context.progress(step, spec.steps, f"step {step}")
         if step % 5 == 0:
             keep(context, step, state)
+            context.sample(step, "What is the chain?", state)
         if step == spec.wait_at and context.attempt == 1:
             wait(context, step, state)
     print("counted on standard output")

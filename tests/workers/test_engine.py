@@ -265,6 +265,32 @@ def test_a_running_job_that_is_cancelled_saves_stops_and_can_be_resumed(project:
     assert wait_until(job, Status.SUCCEEDED).result == {"digest": digest_of_count(), "first": 12}
 
 
+def test_a_killed_job_ends_at_once_keeps_its_checkpoint_and_can_be_resumed(project: Project, cpu: Worker) -> None:
+    job = ask(project, wait_at=12)
+    wait_until_waiting(job)
+    child = child_of(job)
+    jobs.request_kill(job, None)
+    wait_until(job, Status.CANCELLED)
+    assert not lives(child)
+    assert not (job.folder / "checkpoints" / "step-12").exists(), "nothing was saved on the way out"
+    assert (job.folder / "checkpoints" / "step-10").is_dir()
+    jobs.resume_job(job, None)
+    assert wait_until(job, Status.SUCCEEDED).result == {"digest": digest_of_count(), "first": 10}
+
+
+def test_a_dependent_starts_by_itself_when_its_predecessor_has_succeeded(project: Project, cpu: Worker) -> None:
+    first = ask(project, wait_at=12)
+    then = jobs.request_job(project=project, kind="engine", params={}, user=None, after=[first])
+    wait_until_waiting(first)
+    jobs.request_kill(first, None)
+    wait_until(first, Status.CANCELLED)
+    assert fresh(then).status == Status.QUEUED
+    jobs.resume_job(first, None)
+    done = wait_until(then, Status.SUCCEEDED)
+    assert done.started_at and done.started_at >= fresh(first).finished_at  # type: ignore[operator]
+    assert then.samples.count() == 4
+
+
 def test_a_deaf_job_is_killed_with_its_grandchildren_before_it_counts_as_cancelled(
     project: Project, cpu: Worker
 ) -> None:
