@@ -16,4 +16,9 @@ urlpatterns = [
     path("p/<slug:slug>/queue/", queue_views.queue, name="queue"),
     path("p/<slug:slug>/models/", model_pages.models, name="models"),
     path("p/<slug:slug>/models/<slug:name>/", model_pages.model, name="model"),
+    path("p/<slug:slug>/models/<slug:name>/keep/", model_pages.keep, name="model-keep"),
+    path("p/<slug:slug>/models/<slug:name>/card/", model_pages.card, name="model-card"),
+    path("p/<slug:slug>/models/<slug:name>/verify/", model_pages.verify, name="model-verify"),
+    path("p/<slug:slug>/models/<slug:name>/download/", model_pages.download, name="model-download"),
+    path("p/<slug:slug>/models/<slug:name>/merge/", model_pages.merge, name="model-merge"),
 ]
