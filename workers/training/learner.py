@@ -70,6 +70,10 @@ class Learner(ABC, Generic[Row]):
         """What the batch as a whole decides, before it is cut into micro-batches; given to each call of `losses`."""
         return None
 
+    def summary(self, split: Split) -> dict[str, float]:
+        """Numbers of a split as a whole, beside those of its rows; asked for without gradients, with dropout off."""
+        return {}
+
     def state(self) -> dict[str, Any]:
         """What a resume needs beside weights and optimiser: tensors and plain values."""
         return {}

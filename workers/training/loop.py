@@ -156,7 +156,8 @@ class _Run:
             loss += found.weighted.sum().item()
             measured.add(indices, found.measured)
         weight = sum(self.learner.weight(row) for row in rows)
-        return Evaluation(loss / weight if weight else math.nan, measured.means(), measured.values(len(rows)))
+        metrics = measured.means() | self.learner.summary("held_out")
+        return Evaluation(loss / weight if weight else math.nan, metrics, measured.values(len(rows)))
 
     def compare(self, evaluation: Evaluation) -> None:
         """Keep the weights of the best measurement, where `patience` asks for it."""
