@@ -33,7 +33,7 @@ class Answers:
     preference: NDArray[np.int64]
     """-3 to 3 in canonical order, NONE where no side is preferred."""
     first: NDArray[np.int64]
-    """The position that was shown first."""
+    """The position that was shown first; NONE where an imported label does not say."""
     right: NDArray[np.int64]
     """1, 0, or NONE where no answer is known; of the first answer, where it was changed since."""
     active_ms: NDArray[np.int64]
@@ -61,6 +61,11 @@ class Answers:
         return self.paired & (self.preference != NONE) & (self.preference != 0)
 
     @property
+    def placed(self) -> NDArray[np.bool_]:
+        """Comparisons of which it is known what was shown first: the others say nothing of sides and streaks."""
+        return self.paired & (self.first != NONE)
+
+    @property
     def picked_first(self) -> NDArray[np.bool_]:
         """Whether the response that was shown first was picked; means nothing where none was."""
         return (self.preference > 0) == (self.first == 0)
@@ -72,6 +77,11 @@ class Answers:
         return np.where(self.preference == NONE, 3, np.where(self.preference == 0, 2, side)).astype(np.int64)
 
 
+SHOWN_FIRST = Case(
+    When(value__has_key="order_unknown", then=None), default=Cast(KeyTextTransform(0, "order"), IntegerField())
+)
+
+
 def finished(project: Project) -> QuerySet[Feedback]:
     return Feedback.current.filter(project=project, assignment__status=Assignment.Status.SUBMITTED)
 
@@ -80,7 +90,7 @@ def read_answers(project: Project, *, around: User | None = None) -> Answers:
     """All of them, or those to the tasks that one person answered."""
     found = those_around(finished(project), project, around).order_by("pk").values_list(
         "pk", "task_id", "assignment_id", "annotator_id", "step", "preference",
-        Cast(KeyTextTransform(0, "order"), IntegerField()), "right", "active_ms",
+        SHOWN_FIRST, "right", "active_ms",
         Cast(Extract("created_at", "epoch"), FloatField()), "origin", "kind", "task__lang", "task__purpose",
     )  # fmt: skip
     columns = list(zip(*found.iterator(chunk_size=20_000), strict=True)) or [()] * 14

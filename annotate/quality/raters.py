@@ -121,7 +121,7 @@ def one_rater(
     learnt: tuple[float | None, float | None] = (None, None),
 ) -> Rater:
     gold = (mine.purpose == Task.Purpose.GOLD) & (mine.right >= 0)
-    decided, unequal = mine.decided, longer != 0
+    placed, unequal = mine.decided & mine.placed, longer != 0
     took_longer = (mine.preference > 0) == (longer > 0)
     return Rater(
         user=user,
@@ -129,10 +129,10 @@ def one_rater(
         gold=share(int(mine.right[gold].sum()), int(gold.sum())),
         agreement=agreement,
         peers=peers,
-        first=share(int((mine.picked_first & decided).sum()), int(decided.sum())),
+        first=share(int((mine.picked_first & placed).sum()), int(placed.sum())),
         longer=share(int((took_longer & unequal).sum()), int(unequal.sum())),
         median_s=median_seconds(mine),
-        streak=streak_of(mine.on_screen[mine.paired], usual),
+        streak=streak_of(mine.on_screen[mine.placed], usual),
         last_at=float(mine.at.max()) if len(mine) else None,
         competence=learnt[0],
         mace=learnt[1],
@@ -159,7 +159,7 @@ def streak_of(choices: NDArray[np.int64], usual: Sequence[float]) -> Streak | No
 
 def usual_shares(answers: Answers) -> list[float]:
     """How often raters choose each of CHOICES; both sides the same, since chance decides which comes first."""
-    counts = np.bincount(answers.on_screen[answers.paired], minlength=len(CHOICES)).astype(float)
+    counts = np.bincount(answers.on_screen[answers.placed], minlength=len(CHOICES)).astype(float)
     counts[:2] = counts[:2].mean()
     return [float(one) for one in counts / max(counts.sum(), 1.0)]
 

@@ -156,6 +156,21 @@ def test_leanings_are_those_of_the_rows(project: Project) -> None:
         assert one.median_s == pytest.approx(np.median([row.active_ms for row in rows]) / 1000)
 
 
+def test_labels_that_do_not_say_what_was_shown_first_say_nothing_of_sides(project: Project) -> None:
+    """An importer writes the better answer first and marks that nobody knows where it stood."""
+    users = crowd.make_people(project, 2)
+    tasks = crowd.make_tasks(project, 30, wanted=2)
+    rows = crowd.answer(project, tasks, [(users[0], crowd.first_side), (users[1], crowd.first_side)], overlap=2)
+    imported = [row.pk for row in rows if row.annotator_id == users[0].pk]
+    Feedback.objects.filter(pk__in=imported).update(value={"order_unknown": True})
+    people, _ = compute_crowds(project)
+    one, other = people.of(users[0].pk), people.of(users[1].pk)
+    assert one is not None and other is not None
+    assert (one.first.n, one.streak) == (0, None)
+    assert (other.first.value, other.first.n) == (1, 30)
+    assert one.agreement.n == other.agreement.n == 30
+
+
 def test_gold_counts_for_accuracy_and_for_nothing_else(project: Project) -> None:
     users = crowd.make_people(project, 2)
     tasks = crowd.make_tasks(project, 30, purpose="gold", gold={"accept": {"side": 0}}, wanted=2)
