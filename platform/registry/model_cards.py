@@ -3,7 +3,7 @@
 It is written anew from what is recorded until somebody edits it; from then on versions are kept, and none is changed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import yaml
@@ -185,6 +185,6 @@ def origin(model: ModelVersion) -> Iterable[str]:
     yield f"{chain}. Made on {model.created_at:%Y-%m-%d}{run}, code `{model.code_version or 'unknown'}`."
 
 
-def table(top: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(top: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     cells = [[one.replace("|", "\\|").replace("\n", " ") for one in row] for row in rows]
     return "\n".join("| " + " | ".join(one) + " |" for one in (top, ("---",) * len(top), *cells))
