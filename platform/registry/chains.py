@@ -40,8 +40,9 @@ class Waiting:
 
 
 def makers_of(reference: str) -> list[str]:
-    """The kinds of job that make what a field of this reference names. A base has to be more than an adapter."""
-    return [kind for kind, info in SPECS.items() if info.makes == reference]
+    """The kinds of job that make what a field of this reference names. Any policy can be asked for a verdict."""
+    fitting = {"judge", "policy"} if reference == "judge" else {reference}
+    return [kind for kind, info in SPECS.items() if fitting & set(info.makes)]
 
 
 def to_come(project: Project, reference: str) -> list[Job]:

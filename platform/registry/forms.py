@@ -23,6 +23,7 @@ COMING = {
     "policy": "the policy it will make",
     "base": "the model it will make",
     "reward": "the reward model it will make",
+    "judge": "the judge it will make",
     "dataset": "the dataset it will make",
     "sample": "the answers it will write",
 }
@@ -143,6 +144,8 @@ def names_of(reference: str, project: Project) -> list[str]:
     models = ModelVersion.objects.filter(project=project).exclude(format=ModelVersion.Format.OUTPUTS)
     if reference == "base":
         models = models.filter(role=ModelVersion.Role.POLICY).exclude(format=ModelVersion.Format.ADAPTER)
+    elif reference == "judge":
+        models = models.filter(role__in=[ModelVersion.Role.JUDGE, ModelVersion.Role.POLICY]).order_by("role")
     else:
         models = models.filter(role=reference)
     return list(models.values_list("name", flat=True))

@@ -15,8 +15,8 @@ from registry.specs import SPECS, Spec, SpecError, TrainingSpec, from_yaml, ref_
 from registry.specs.base import shown
 
 THINGS = {
-    "policy": "policy model", "base": "policy model", "reward": "reward model", "dataset": "dataset",
-    "sample": "finished sample job",
+    "policy": "policy model", "base": "policy model", "reward": "reward model", "judge": "judge model",
+    "dataset": "dataset", "sample": "finished sample job",
 }  # fmt: skip
 NOT_SETTINGS = {"clone", "preset", "page"}
 

@@ -2,16 +2,17 @@
 
 import threading
 from itertools import chain
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from django.db import IntegrityError, connections, transaction
 
 from accounts.models import Project, User
-from registry import chains, jobs
+from registry import chains, forms, jobs, launching
 from registry.models import Dataset, Job, JobAfter
 from registry.references import check_references, dataset_named
 from registry.specs import SPECS, SpecError, parse
+from registry.specs.base import Ref
 from tests.factories import make_model
 from tests.registry.test_jobs import in_threads
 
@@ -194,3 +195,11 @@ def test_a_cancel_that_races_with_success_leaves_the_dependent_held_or_free(proj
             succeed(started)
         else:
             jobs.request_cancel(then, researcher)
+
+
+def test_every_reference_has_words_and_every_model_that_trains_can_be_waited_for() -> None:
+    references = set(get_args(Ref))
+    assert references == set(forms.COMING) == set(launching.THINGS)
+    assert all(info.makes for kind, info in SPECS.items() if kind.startswith("train_"))
+    assert {"train_judge", "train_dpo"} <= set(chains.makers_of("judge"))
+    assert "train_dpo" not in chains.makers_of("base"), "it makes an adapter"

@@ -24,18 +24,28 @@ SPECS: dict[str, JobKind] = {
         "default",
         "data",
         launchable=False,
-        makes="dataset",
+        makes=("dataset",),
     ),
     "train_reward": JobKind(
-        TrainRewardSpec, "Reward model", "Learn to score responses as your raters would", "cpu", "rm", makes="reward"
+        TrainRewardSpec, "Reward model", "Learn to score responses as your raters would", "cpu", "rm", makes=("reward",)
     ),
     "train_dpo": JobKind(
-        TrainDpoSpec, "DPO policy", "Fine-tune a model to write what your raters prefer", "cpu", "dpo", makes="policy"
+        TrainDpoSpec,
+        "DPO policy",
+        "Fine-tune a model to write what your raters prefer",
+        "cpu",
+        "dpo",
+        makes=("policy",),
     ),
     "train_judge": JobKind(
-        TrainJudgeSpec, "Judge model", "Learn to say which response is better, or how good one is", "cpu", "judge-model"
+        TrainJudgeSpec,
+        "Judge model",
+        "Learn to say which response is better, or how good one is",
+        "cpu",
+        "judge-model",
+        makes=("judge",),
     ),
-    "sample": JobKind(SampleSpec, "Sample", "Let a model answer prompts", "cpu", "sample", makes="sample"),
+    "sample": JobKind(SampleSpec, "Sample", "Let a model answer prompts", "cpu", "sample", makes=("sample",)),
     "judge": JobKind(JudgeSpec, "Judge", "Compare the answers of two models", "cpu", "judge"),
     "embed": JobKind(EmbedSpec, "Embed", "Find out how alike the responses of open tasks are", "cpu", "embed"),
     "score": JobKind(ScoreSpec, "Score", "Let a reward model score the responses of open tasks", "cpu", "score"),
@@ -49,7 +59,13 @@ SPECS: dict[str, JobKind] = {
         ImportSpec, "Import", "Bring an uploaded file into the project", "default", "import", launchable=False
     ),
     "merge": JobKind(
-        MergeSpec, "Merge", "Write an adapter and its base as one model", "cpu", "merged", launchable=False
+        MergeSpec,
+        "Merge",
+        "Write an adapter and its base as one model",
+        "cpu",
+        "merged",
+        launchable=False,
+        makes=("policy", "base"),
     ),
     "serve": JobKind(ServeSpec, "Serve", "Answer in chats while people write", "cpu", "serve", launchable=False),
 }

@@ -49,8 +49,8 @@ class JobKind:
     """Runs are named <prefix>-<number>."""
     launchable: bool = True
     """Whether the launch page offers it."""
-    makes: Literal["", "policy", "reward", "dataset", "sample"] = ""
-    """What a field of another spec may name by the job's name, before and after it is there (see Ref)."""
+    makes: tuple[Ref, ...] = ()
+    """As what a field of another spec may name, by the job's name, the thing that it makes: before it is there."""
 
 
 def ref(kind: Ref, description: str, **kwargs: Any) -> Any:
