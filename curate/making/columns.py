@@ -44,19 +44,19 @@ def read(sql: str, columns: list[Column], **values: Any) -> Columns:
     return received(columns, [np.frombuffer(one, dtype=">i8") for one in found])
 
 
-def read_windows(sql: str, columns: list[Column], *, size: int = FETCHED, **values: Any) -> Iterator[Columns]:
-    """The same a window of `size` rows at a time, in the order of the query, by a cursor of the server.
+def read_windows(sql: str, columns: list[Column], *, size: int | None = None, **values: Any) -> Iterator[Columns]:
+    """The same a window of `size` rows (FETCHED) at a time, in the order of the query, by a cursor of the server.
 
     Only inside a transaction. One window without rows where the result is empty.
     """
     whole = " || ".join(sent(columns))
     with server_cursor() as cursor:
         cursor.execute(f"SELECT {whole} FROM ({sql}) AS found ({named(columns)})", values, binary=True)
-        rows = cursor.fetchmany(size)
+        rows = cursor.fetchmany(size or FETCHED)
         while True:
             table = np.frombuffer(b"".join(row for (row,) in rows), dtype=">i8").reshape(-1, len(columns))
             yield received(columns, list(table.T))
-            if not (rows := cursor.fetchmany(size)):
+            if not (rows := cursor.fetchmany(size or FETCHED)):
                 return
 
 

@@ -29,6 +29,8 @@ from curate.rows import MESSAGES, Row, RowType
 
 GROUP = 5_000
 """Rows of one row group of Parquet."""
+PACKED = 500
+"""Rows that are made into a table at once; GROUP is a multiple of it."""
 LINEAGE = np.dtype([("feedback", "i8"), ("held_out", "?")])
 Heard = Callable[[int, int], None]
 """Called with (items done, rows) after each window; may raise to stop."""
@@ -208,6 +210,7 @@ class Files:
             split: pq.ParquetWriter(folder / f"{split}.parquet", self.schema, compression="zstd") for split in SPLITS
         }
         self.waiting: dict[str, list[Row]] = {split: [] for split in SPLITS}
+        self.packed: dict[str, list[pa.Table]] = {split: [] for split in SPLITS}
         self.rows = dict.fromkeys(SPLITS, 0)
         self.thread = ThreadPoolExecutor(1)
         self.pending: Future[None] | None = None
@@ -230,17 +233,25 @@ class Files:
     def add(self, row: Row) -> None:
         self.rows[row.split] += 1
         self.waiting[row.split].append(row)
-        if len(self.waiting[row.split]) == GROUP:
-            self.flush(row.split)
+        if len(self.waiting[row.split]) == PACKED:
+            self.pack(row.split)
+            if len(self.packed[row.split]) * PACKED == GROUP:
+                self.flush(row.split)
+
+    def pack(self, split: str) -> None:
+        """Rows of Python take three times the memory of a table."""
+        rows, self.waiting[split] = self.waiting[split], []
+        if rows:
+            self.packed[split].append(table_of(rows, self.schema, self.source))
 
     def flush(self, split: str) -> None:
-        rows, self.waiting[split] = self.waiting[split], []
-        if not rows:
+        self.pack(split)
+        tables, self.packed[split] = self.packed[split], []
+        if not tables:
             return
-        table = table_of(rows, self.schema, self.source)
         if self.pending:
             self.pending.result()
-        self.pending = self.thread.submit(self.writers[split].write_table, table)
+        self.pending = self.thread.submit(self.writers[split].write_table, pa.concat_tables(tables))
 
 
 def table_of(rows: Sequence[Row], schema: pa.Schema, source: str) -> pa.Table:

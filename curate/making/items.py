@@ -16,7 +16,7 @@ from curate.making.plan import Asked, Plan
 from curate.making.source import ORIGINS
 from curate.making.tokens import Tokens, tokens_of
 
-WINDOW = 2_000
+WINDOW = 1_000
 
 
 def items(
