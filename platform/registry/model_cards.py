@@ -96,7 +96,9 @@ def head(model: ModelVersion) -> str:
     adapter = model.format == ModelVersion.Format.ADAPTER
     values: dict[str, Any] = {"library_name": "peft" if adapter else "transformers"}
     if model.parent:
-        values |= {"base_model": model.parent.name, "base_model_relation": "adapter" if adapter else "merge"}
+        merged = model.job is not None and model.job.kind == "merge"
+        relation = "adapter" if adapter else "merge" if merged else "finetune"
+        values |= {"base_model": model.parent.name, "base_model_relation": relation}
     if licence := licence_of(model):
         values["license"] = licence
     values["pipeline_tag"] = "text-generation" if model.role == "policy" else "text-classification"

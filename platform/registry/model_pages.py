@@ -86,7 +86,7 @@ def show(request: MemberRequest, project: Project, found: ModelVersion, code: in
         "products": list(model_lineage.products(found)), "figures": model_cards.figures_of(found),
         "files": list(found.manifest.items()), "size": sum(entry["size"] for entry in found.manifest.values()),
         "card": newest, "body": model_cards.parted(model_cards.text_of(found))[1], "stages": Stage.choices,
-        "merged": found.children.filter(format=ModelVersion.Format.FULL, role=found.role, dataset=None).first(),
+        "merged": found.children.filter(job__kind="merge").order_by("-pk").first(),
         "request_key": uuid.uuid4(), **more,
     }, status=code)  # fmt: skip
 
