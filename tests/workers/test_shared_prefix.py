@@ -14,7 +14,9 @@ from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
 from tests.workers.tiny import make_tiny_model
-from workers.engine.prefix import block_mask, plain_log_probs, shared_prefix_log_probs, shared_row, why_not_shared
+from workers.engine.attention import Unsupported
+from workers.engine.packing import shared_row
+from workers.engine.prefix import PairEngine, shared_prefix_log_probs, why_not_shared
 from workers.modeling import add_lora, completion_log_probs, load_policy
 from workers.pairs import TokenPair
 from workers.training import TrainingSettings, train_pairs
@@ -76,12 +78,11 @@ def test_a_completion_that_continues_the_other_has_its_own_end() -> None:
 
 
 def test_the_rejected_side_does_not_see_the_chosen_one() -> None:
-    short, row = shared_row(TokenPair((10,), (5, PAD), (6, PAD))), shared_row(TokenPair((10,), (5, 6, PAD), (7, PAD)))
-    mask = block_mask([row, short], torch.device("cpu"))
-    assert mask.shape == (2, 1, 4, 4)
-    assert mask[0, 0].int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 1]]
-    assert mask[1, 0].any(dim=1).all()  # padding too: a row without True would be a division by zero
-    assert not mask[1, 0, :3, 3].any()  # and no token sees padding
+    """Nor any pair another: what stands before it in the pack changes nothing of what is computed for it."""
+    model = llama()
+    first, second = shared_prefix_log_probs(model, [TokenPair((10,), (5, 6, PAD), (7, 8, PAD))]).tolist()
+    other = shared_prefix_log_probs(model, [TokenPair((10,), (9, 30, 31, PAD), (7, 8, PAD))]).tolist()
+    assert other[1] == pytest.approx(second, abs=1e-5) and abs(other[0] - first) > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -98,9 +99,9 @@ def test_values_and_gradients_are_those_of_plain_pairs(make_model: Callable[[], 
     pairs, model = make_pairs(9), make_model()
     weights = torch.linspace(-1, 1, 2 * len(pairs))  # each value has a gradient of its own
     found = []
-    for log_probs in (plain_log_probs, shared_prefix_log_probs):
+    for shared in (False, True):
         model.zero_grad()
-        values = log_probs(model, pairs, pad_id=PAD)
+        values = PairEngine(model, pad_id=PAD, shared=shared).log_probs(pairs)
         (values * weights).sum().backward()
         found.append((values.detach(), gradients(model)))
     (plain, plain_gradients), (shared, shared_gradients) = found
@@ -110,12 +111,14 @@ def test_values_and_gradients_are_those_of_plain_pairs(make_model: Callable[[], 
         assert torch.allclose(gradient, shared_gradients[name], atol=1e-4), name
 
 
-def test_companions_and_padding_change_nothing() -> None:
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "plain"])
+def test_companions_and_padding_change_nothing(shared: bool) -> None:
+    """Packing on is packing off: a pair by itself has the values that it has among others."""
     model, pairs = llama(), make_pairs(6)
-    together = shared_prefix_log_probs(model, pairs, pad_id=PAD).view(2, -1)
-    other_pad = shared_prefix_log_probs(model, pairs, pad_id=77).view(2, -1)
+    together = PairEngine(model, pad_id=PAD, shared=shared).log_probs(pairs).view(2, -1)
+    other_pad = PairEngine(model, pad_id=77, shared=shared).log_probs(pairs).view(2, -1)
     for index, pair in enumerate(pairs):
-        alone = shared_prefix_log_probs(model, [pair], pad_id=PAD)
+        alone = PairEngine(model, pad_id=PAD, shared=shared).log_probs([pair])
         assert torch.allclose(alone, together[:, index], atol=1e-5)
     assert torch.allclose(together, other_pad, atol=1e-5)
 
@@ -134,7 +137,7 @@ def test_left_padded_rows_of_the_whole_model_give_the_same() -> None:
         logits = model(input_ids=ids, attention_mask=mask, position_ids=positions).logits[0].log_softmax(dim=-1)
         at = torch.arange(longest - len(completion), longest)
         expected.append(logits[at - 1, torch.tensor(completion)].sum())
-    assert torch.allclose(shared_prefix_log_probs(model, pairs, pad_id=PAD), torch.stack(expected), atol=1e-4)
+    assert torch.allclose(shared_prefix_log_probs(model, pairs), torch.stack(expected), atol=1e-4)
 
 
 def test_logits_are_scaled_and_capped_as_the_model_does() -> None:
@@ -153,9 +156,9 @@ def test_logits_are_scaled_and_capped_as_the_model_does() -> None:
 
 def test_no_prompt_is_refused() -> None:
     pair = TokenPair((), (5, PAD), (6, PAD))
-    for log_probs in (plain_log_probs, shared_prefix_log_probs):
+    for shared in (False, True):
         with pytest.raises(ValueError, match="prompt has no token"):
-            log_probs(llama(), [pair], pad_id=PAD)
+            PairEngine(llama(), pad_id=PAD, shared=shared).log_probs([pair])
 
 
 def losses_of(model: Any, pairs: list[TokenPair], settings: TrainingSettings, **options: Any) -> list[float]:
@@ -186,25 +189,45 @@ def test_a_run_says_how_it_computes(folder: Path) -> None:
     assert len(notes) == 1
 
 
-def test_a_model_that_takes_no_block_mask_trains_on_plain_pairs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_not_supported_trains_on_plain_pairs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sinks(*args: Any, **options: Any) -> Any:
+        raise Unsupported("its attention needs s_aux")
+
     model, pairs = policy(folder), make_pairs(12)
     notes: list[str] = []
     plain = losses_of(policy(folder), pairs, replace(SETTINGS, shared_prefix=False))
-    monkeypatch.setattr("workers.engine.prefix.MASKABLE", ())  # as if its attention were flash_attention_2
+    monkeypatch.setattr("workers.engine.attention._pieces", sinks)
     assert losses_of(model, pairs, SETTINGS, on_note=notes.append) == plain
-    assert "read twice" in notes[0] and "no block mask" in notes[0]
+    assert "read twice" in notes[0] and "needs s_aux" in notes[0]
 
 
-def test_a_model_that_ignores_the_mask_is_found_by_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_computes_something_else_is_found_by_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs, model = make_pairs(6), llama()
     assert why_not_shared(model, pairs, pad_id=PAD) is None
 
-    def all_seen(rows: Any, device: torch.device) -> Tensor:
-        longest = max(len(row.ids) for row in rows)
-        return torch.ones(len(rows), 1, longest, longest, dtype=torch.bool).tril()
+    def all_seen(now: Any, query: Tensor, key: Tensor, value: Tensor, scaling: float, dropout: float) -> Tensor:
+        attend = torch.nn.functional.scaled_dot_product_attention
+        return attend(query, key, value, scale=scaling, is_causal=True, enable_gqa=True)
 
-    monkeypatch.setattr("workers.engine.prefix.block_mask", all_seen)
+    monkeypatch.setattr("workers.engine.attention._pieces", all_seen)
     assert "something else" in (why_not_shared(model, pairs, pad_id=PAD) or "")
+
+
+def test_memory_that_runs_out_is_no_reason_for_another_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any) -> Any:
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr("workers.engine.attention._pieces", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        why_not_shared(llama(), make_pairs(4), pad_id=PAD)
+
+
+def test_capped_scores_are_named() -> None:
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    torch.manual_seed(0)
+    model = Gemma2ForCausalLM(Gemma2Config(**SMALL, num_key_value_heads=2, head_dim=8, sliding_window=64)).eval()
+    assert why_not_shared(model, make_pairs(4), pad_id=PAD) == "its attention needs softcap"
 
 
 def test_a_window_shorter_than_a_row_is_plain() -> None:

@@ -1,4 +1,5 @@
-"""The fast path of policy training: shared prefixes, length buckets and kept reference log-probabilities.
+"""The fast path of policy training: pairs packed and prompts read once, products and logits computed once and kept no
+longer than needed, reference log-probabilities kept from run to run.
 
-Pure torch, like workers/training, which uses it. Nothing here changes what is computed, only how often.
+Pure torch, like workers/training, which uses it. Nothing here changes what is computed, only how.
 """

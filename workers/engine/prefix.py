@@ -1,147 +1,100 @@
-"""Both completions of a pair in one pass, their common beginning read once.
+"""Log-probabilities of both completions of a pair, their common beginning read once; and the plain way for the rest.
 
-A pair becomes one sequence: what both sides begin with (the prompt, and the tokens that the completions share at
-their start), the rest of the chosen completion, the rest of the rejected one. A block mask keeps the rejected rest
-from seeing the chosen rest, and both rests count their positions on from the common beginning, so each side is read
-as if it stood alone. With a prompt twice as long as a completion that is 4 tokens instead of 6.
-
-The last token of a completion predicts nothing and is left out; the vocabulary projection is done only where a token
-of a completion is predicted.
+Which models can is asked of them: what their attention needs, then numbers. The vocabulary projection is done only
+where a token of a completion is predicted.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from workers.modeling import backbone_of, completion_log_probs, inner_of, vocabulary_logits
+from workers.engine.attention import Kind, Unsupported, attention_over, best_kind
+from workers.engine.buckets import buckets
+from workers.engine.head import token_log_probs
+from workers.engine.packing import pack, passes
+from workers.engine.products import MergedWeights, fast_products
+from workers.modeling import backbone_of, completion_log_probs, inner_of
 from workers.pairs import TokenPair
 
-MASKABLE = ("sdpa", "eager")
-"""Attention that takes any mask; the others (flash_attention_2) know only causal ones."""
+PASS_TOKENS = 2048
+"""In one pass on a processor, however many pairs are allowed: more leave its caches and gain nothing."""
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8}
 """How far the log-probability of one token may be from the plain path's, in nats, by the weights' dtype."""
 ROUGH_TOLERANCE = 0.1  # of 16-bit weights: they keep 8 to 11 bits, and the order of sums differs
 
 
-@dataclass(frozen=True)
-class SharedRow:
-    """One pair as one sequence: `ids` = beginning + chosen rest + rejected rest, without the tokens at the ends.
+class PairEngine:
+    """How a run computes the log-probabilities of its pairs. `shared` is True only where `why_not_shared` is None."""
 
-    The two `before` are the positions whose hidden states predict the tokens of each completion.
-    """
+    def __init__(self, model: Any, *, pad_id: int, shared: bool) -> None:
+        self.model, self.pad_id, self.shared = model, pad_id, shared
+        self.merged = MergedWeights()
 
-    ids: tuple[int, ...]
-    positions: tuple[int, ...]
-    beginning: int  # tokens that both sides read
-    rejected_at: int  # where the rejected rest begins
-    chosen_before: tuple[int, ...]
-    rejected_before: tuple[int, ...]
+    def tokens(self, pair: TokenPair) -> int:
+        """That a pass reads: one row of both sides, or two rows as long as the longer one."""
+        if self.shared:
+            return len(pair.prompt) + len(pair.chosen) + len(pair.rejected)
+        return 2 * (len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)))
 
+    def passes(self, pairs: Sequence[TokenPair], most: int) -> list[list[int]]:
+        """Cut into passes of at most `most` pairs; the places in `pairs` of those that go through together."""
+        lengths = [self.tokens(pair) for pair in pairs]
+        if not self.shared:
+            return buckets(range(len(pairs)), lengths, most)
+        on_cpu = next(self.model.parameters()).device.type == "cpu"
+        return passes(range(len(pairs)), lengths, most=most, tokens=PASS_TOKENS if on_cpu else None)
 
-def shared_row(pair: TokenPair) -> SharedRow:
-    """Raises ValueError for an empty prompt: nothing would predict the first token of a completion."""
-    if not pair.prompt:
-        raise ValueError("A prompt has no token, so nothing predicts the first token of its completions.")
-    same = 0
-    for left, right in zip(pair.chosen, pair.rejected, strict=False):
-        if left != right:
-            break
-        same += 1
-    prompt, chosen, rejected = pair.prompt, pair.chosen[same:], pair.rejected[same:]
-    beginning = len(prompt) + same
-    read = (chosen[:-1], rejected[:-1])
-    rejected_at = beginning + len(read[0])
-    positions = (*range(beginning), *range(beginning, rejected_at), *range(beginning, beginning + len(read[1])))
-    common = tuple(range(len(prompt) - 1, beginning - 1))
-    return SharedRow(
-        ids=(*prompt, *pair.chosen[:same], *read[0], *read[1]),
-        positions=positions,
-        beginning=beginning,
-        rejected_at=rejected_at,
-        chosen_before=(*common, *_before(beginning, beginning, len(chosen))),
-        rejected_before=(*common, *_before(beginning, rejected_at, len(rejected))),
-    )
+    def log_probs(self, pairs: Sequence[TokenPair]) -> Tensor:
+        """Of whole completions given their prompts, in nats, shape (2 x pairs,): all chosen, then all rejected."""
+        if self.shared:
+            return shared_prefix_log_probs(self.model, pairs, merged=self.merged)
+        return plain_log_probs(self.model, pairs, pad_id=self.pad_id)
 
 
-def _before(beginning: int, start: int, count: int) -> tuple[int, ...]:
-    # The first token of a rest follows the beginning, each later one its predecessor in the rest.
-    return (beginning - 1, *range(start, start + count - 1)) if count else ()
-
-
-def block_mask(rows: Sequence[SharedRow], device: torch.device) -> Tensor:
-    """Which position (third axis) sees which (fourth), boolean, shape (rows, 1, longest, longest).
-
-    Causal, and nothing of the rejected rest sees the chosen rest. Padding stands on the right, so no token sees it;
-    it sees itself, since a row of the mask without any True is a division by zero.
-    """
-    longest = max(len(row.ids) for row in rows)
-    place = torch.arange(longest, device=device)
-    beginning = torch.tensor([row.beginning for row in rows], device=device).view(-1, 1, 1)
-    rejected_at = torch.tensor([row.rejected_at for row in rows], device=device).view(-1, 1, 1)
-    sees, seen = place.view(1, -1, 1), place.view(1, 1, -1)
-    other_side = (sees >= rejected_at) & (seen >= beginning) & (seen < rejected_at)
-    return ((seen <= sees) & ~other_side).unsqueeze(1)
-
-
-def shared_prefix_log_probs(model: Any, pairs: Sequence[TokenPair], *, pad_id: int) -> Tensor:
-    """Log-probability of each whole completion given its prompt, in nats, shape (2 x pairs,): all chosen, then all
-    rejected, as `completion_log_probs` of the same prompts and completions gives it.
+def shared_prefix_log_probs(
+    model: Any, pairs: Sequence[TokenPair], *, merged: MergedWeights | None = None, kind: Kind | None = None
+) -> Tensor:
+    """As `PairEngine.log_probs`. `merged` keeps the sums of weights and adapters from one pass to the next; `kind`
+    says how the attention is computed, by default as the device likes it. Raises Unsupported.
     """
     inner, device = inner_of(model), next(model.parameters()).device
-    rows = [shared_row(pair) for pair in pairs]
-    longest = max(len(row.ids) for row in rows)
-    ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
-    positions = torch.zeros_like(ids)
-    for index, row in enumerate(rows):
-        ids[index, : len(row.ids)] = torch.tensor(row.ids)
-        positions[index, : len(row.ids)] = torch.tensor(row.positions)
-    hidden = (
-        backbone_of(inner)(
-            input_ids=ids.to(device),
-            attention_mask=_as_asked(inner, block_mask(rows, device)),
-            position_ids=positions.to(device),
-            use_cache=False,
-        )
-    ).last_hidden_state
-    sides = [(pair.chosen, row.chosen_before) for pair, row in zip(pairs, rows, strict=True)]
-    sides += [(pair.rejected, row.rejected_before) for pair, row in zip(pairs, rows, strict=True)]
-    side_of = torch.tensor([side for side, (tokens, _) in enumerate(sides) for _ in tokens], device=device)
-    before = torch.tensor([place for _, places in sides for place in places], device=device)
-    target = torch.tensor([token for tokens, _ in sides for token in tokens], device=device)
-    logits = vocabulary_logits(inner, hidden[side_of % len(pairs), before])
-    token_log_probs = -nn.functional.cross_entropy(logits, target, reduction="none")
-    return torch.zeros(len(sides), device=device).index_add(0, side_of, token_log_probs)
+    backbone, packed = backbone_of(inner), pack(pairs, device)
+    with (
+        attention_over(inner, packed, kind or best_kind(device)) as attention,
+        fast_products(backbone, merged or MergedWeights()),
+    ):
+        hidden = backbone(
+            input_ids=packed.ids, position_ids=packed.positions, attention_mask=None, use_cache=False
+        ).last_hidden_state[0]
+    if not attention.calls:
+        raise Unsupported("its attention is its own and takes none from transformers")
+    values = token_log_probs(inner, hidden[packed.before], packed.targets)
+    return torch.zeros(2 * packed.pairs, dtype=values.dtype, device=device).index_add(0, packed.side, values)
 
 
-def _as_asked(inner: Any, mask: Tensor) -> Tensor:
-    """The boolean mask as the attention wants it: eager attention adds it to its scores."""
-    if inner.config._attn_implementation != "eager":
-        return mask
-    dtype = next(inner.parameters()).dtype
-    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
+def plain_log_probs(model: Any, pairs: Sequence[TokenPair], *, pad_id: int) -> Tensor:
+    """The same with each side in a row of its own, shape (2 x pairs,)."""
+    prompts = [pair.prompt for pair in pairs] * 2
+    completions = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
+    return completion_log_probs(model, prompts, completions, pad_id=pad_id)
 
 
 def why_not_shared(model: Any, pairs: Sequence[TokenPair], *, pad_id: int) -> str | None:
     """Why this model cannot train on shared prefixes, as the end of a sentence; None if it can.
 
     What the configuration tells is asked first. Then two pairs, the shortest and a middle one, go through both paths:
-    a model that takes the mask and ignores it is found by its numbers. Draws nothing at random.
+    a model that computes something else is found by its numbers. Draws nothing at random.
     """
     inner = inner_of(model)
-    config = inner.config
-    attention = getattr(config, "_attn_implementation", None)
-    if attention not in MASKABLE:
-        return f"its attention ({attention}) takes no block mask"
     if "position_ids" not in inspect.signature(backbone_of(inner).forward).parameters:
         return "it takes no position ids"
     longest = max((len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)) for pair in pairs), default=0)
-    window = getattr(config, "sliding_window", None)
+    window = getattr(inner.config, "sliding_window", None)
     if window and longest > window:
         return f"its attention slides over {window} tokens and the longest row has {longest}"
     by_length = sorted(pairs, key=lambda pair: pair.tokens)
@@ -150,22 +103,19 @@ def why_not_shared(model: Any, pairs: Sequence[TokenPair], *, pad_id: int) -> st
     model.eval()
     try:
         with torch.no_grad():
-            shared = shared_prefix_log_probs(model, few, pad_id=pad_id)
             plain = plain_log_probs(model, few, pad_id=pad_id)
-    except (TypeError, ValueError, IndexError, RuntimeError, NotImplementedError) as error:
-        return f"it does not take a block mask ({type(error).__name__}: {str(error)[:120]})"
+            shared = shared_prefix_log_probs(model, few)
+    except Unsupported as error:
+        return str(error)
+    except torch.OutOfMemoryError:
+        raise
+    except (TypeError, RuntimeError) as error:  # a layer between that asks for rows, a shape that it does not expect
+        return f"it does not take packed pairs ({type(error).__name__}: {str(error)[:120]})"
     finally:
         model.train(training)
     lengths = torch.tensor([len(p.chosen) for p in few] + [len(p.rejected) for p in few], device=plain.device)
     off = float(((shared - plain).abs() / lengths).max())
     # not (<=), so that NaN is a difference too
     if not off <= TOLERANCE.get(next(inner.parameters()).dtype, ROUGH_TOLERANCE):
-        return f"it computes something else with a block mask (off by {off:.2g} nats a token)"
+        return f"it computes something else with packed pairs (off by {off:.2g} nats a token)"
     return None
-
-
-def plain_log_probs(model: Any, pairs: Sequence[TokenPair], *, pad_id: int) -> Tensor:
-    """The same with each side in a row of its own, shape (2 x pairs,)."""
-    prompts = [pair.prompt for pair in pairs] * 2
-    completions = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
-    return completion_log_probs(model, prompts, completions, pad_id=pad_id)

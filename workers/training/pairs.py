@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workers.engine.buckets import buckets
-from workers.engine.prefix import plain_log_probs, shared_prefix_log_probs, why_not_shared
+from workers.engine.prefix import PairEngine, why_not_shared
 from workers.engine.reference_cache import ReferenceCache
 from workers.objectives import OBJECTIVES
 from workers.pairs import TokenPair
+from workers.training.divergence import Divergence
 from workers.training.learner import Learner, Losses, Split, adapter_off
 from workers.training.settings import TrainingSettings
 
@@ -37,27 +37,34 @@ class PolicyPairs(Learner[TokenPair]):
         self.objectives = objectives_of(settings)
         self.needs_reference = any(OBJECTIVES[name].needs_reference for name in self.objectives)
         self.cache_folder = reference_cache
-        self.shared = False
+        self.engine = PairEngine(model, pad_id=pad_id, shared=False)
         self.references: dict[str, Tensor] = {}
 
     def tokens(self, row: TokenPair) -> int:
-        """One row of both sides where prefixes are shared, else two rows as long as the longer side."""
-        if self.shared:
-            return len(row.prompt) + len(row.chosen) + len(row.rejected)
-        return 2 * (len(row.prompt) + max(len(row.chosen), len(row.rejected)))
+        return self.engine.tokens(row)
+
+    def passes(self, split: Split, indices: Sequence[int], most: int) -> list[list[int]]:
+        cut = self.engine.passes([self.rows[split][index] for index in indices], most)
+        return [[indices[at] for at in one] for one in cut]
 
     def weight(self, row: TokenPair) -> float:
         return row.weight
 
+    def summary(self, split: Split) -> dict[str, float]:
+        return {"kl": self.divergence.measure()} if self.divergence and split == "held_out" else {}
+
     def prepare(self, note: Callable[[str], None]) -> None:
+        if self.needs_reference and (held_out := self.rows["held_out"]):
+            written = [(pair.prompt, side) for pair in held_out for side in (pair.chosen, pair.rejected)]
+            self.divergence = Divergence(self.model, written, pad_id=self.pad_id, at_once=2 * self.settings.micro_batch)
         if not self.settings.shared_prefix:
             return
         # Asked again on a resume: the answer is a function of the model and the pairs, so it is the same.
         reason = why_not_shared(self.model, self.rows["train"], pad_id=self.pad_id)
-        self.shared = reason is None
+        self.engine = PairEngine(self.model, pad_id=self.pad_id, shared=reason is None)
         note(
             "Each prompt is read once for both of its responses"
-            if self.shared
+            if reason is None
             else f"Each prompt is read twice, once for each response: with this model {reason}"
         )
 
@@ -81,7 +88,7 @@ class PolicyPairs(Learner[TokenPair]):
 
     def losses(self, split: Split, indices: Sequence[int], constants: Any) -> Losses:
         pairs = [self.rows[split][index] for index in indices]
-        chosen, rejected = self._log_probs(pairs).chunk(2)
+        chosen, rejected = self.engine.log_probs(pairs).chunk(2)
         device = chosen.device
         known = self.references.get(split)
         reference = torch.zeros(2, len(pairs)) if known is None else known[:, list(indices)]
@@ -106,11 +113,6 @@ class PolicyPairs(Learner[TokenPair]):
         unknown = () if OBJECTIVES[name].smoothed else ("label_smoothing",)
         return {key: value for key, value in self.settings.options.items() if key not in unknown}
 
-    def _log_probs(self, pairs: Sequence[TokenPair]) -> Tensor:
-        """Of whole completions, in nats, shape (2 x pairs,): all chosen, then all rejected."""
-        log_probs = shared_prefix_log_probs if self.shared else plain_log_probs
-        return log_probs(self.model, pairs, pad_id=self.pad_id)
-
     @torch.no_grad()
     def _reference(self, pairs: Sequence[TokenPair], cache: ReferenceCache | None) -> Tensor:
         """Log-probabilities before training, shape (2, pairs): chosen and rejected. Dropout is off."""
@@ -118,9 +120,9 @@ class PolicyPairs(Learner[TokenPair]):
         values = torch.zeros(2, len(pairs))
         unknown = cache.fill(values, pairs) if cache else range(len(pairs))
         with adapter_off(self.model):
-            lengths = [self.tokens(pair) for pair in pairs]
-            for indices in buckets(unknown, lengths, 2 * self.settings.micro_batch):
-                values[:, indices] = self._log_probs([pairs[i] for i in indices]).view(2, -1).cpu()
+            for cut in self.engine.passes([pairs[index] for index in unknown], 2 * self.settings.micro_batch):
+                indices = [unknown[at] for at in cut]
+                values[:, indices] = self.engine.log_probs([pairs[i] for i in indices]).view(2, -1).float().cpu()
         if cache:
             cache.keep(values[:, list(unknown)], [pairs[index] for index in unknown])
         return values
