@@ -107,3 +107,44 @@ def last_layers(model: Any, spec: TrainingSpec) -> int | None:
     if not spec.last_layers:
         return None
     return min(spec.last_layers, int(model.config.num_hidden_layers))
+
+
+def training_dtype(spec: TrainingSpec) -> torch.dtype:
+    """Of the weights as they are loaded: what is trained is float32, and with an adapter the rest is frozen."""
+    return torch.float32 if spec.method == "full" else dtype_of(spec.precision)
+
+
+def policy_to_train(base: ModelVersion, spec: TrainingSpec) -> Any:
+    """The start model with what is to be trained on it. An adapter is merged first, so the start model, which is the
+    reference, holds it too.
+    """
+    folder, adapter = weights_of(base)
+    # Merged in float32: in 16 bits a small adapter would be lost to rounding.
+    model = modeling.load_policy(folder, adapter, dtype=torch.float32 if adapter else training_dtype(spec))
+    if adapter is not None:
+        model = model.merge_and_unload().to(training_dtype(spec))
+    return trainable(model, spec)
+
+
+def trainable(model: Any, spec: TrainingSpec) -> Any:
+    """With a fresh adapter, or with all weights free; of the last layers only where the settings say so."""
+    layers = last_layers(model, spec)
+    if spec.method == "lora":
+        return modeling.add_lora(
+            model, rank=spec.lora_rank, alpha=2 * spec.lora_rank, last_layers=layers, seed=spec.seed
+        )
+    if layers is None:
+        return model.requires_grad_(True)
+    model.requires_grad_(False)
+    for layer in modeling.backbone_of(model).layers[-layers:]:
+        layer.requires_grad_(True)
+    if hasattr(model, "score"):
+        model.score.requires_grad_(True)
+    return model
+
+
+def saved_whole(base: ModelVersion, spec: TrainingSpec) -> bool:
+    """Whether what was trained is kept as a model of its own: all weights changed, or the base is an adapter, and one
+    adapter on another has no base that is a file.
+    """
+    return spec.method == "full" or base.format == Format.ADAPTER

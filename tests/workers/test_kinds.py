@@ -185,10 +185,14 @@ def test_missing_weights_are_a_sentence(project: Project, researcher: User) -> N
         run(claimed(project, researcher, "sample", model="gone", split="all"))
 
 
-def test_an_adapter_is_not_trained_on(project: Project, researcher: User, base: ModelVersion, dataset: Dataset) -> None:
+def test_a_reward_model_does_not_stand_on_an_adapter(
+    project: Project, researcher: User, base: ModelVersion, dataset: Dataset
+) -> None:
     tuned = run(claimed(project, researcher, "train_dpo", **TRAINING))
+    context = claimed(project, researcher, "train_reward", **TRAINING)
+    context.job.params["base"] = tuned.name
     with pytest.raises(JobError, match="is an adapter"):
-        run(claimed(project, researcher, "train_dpo", **{**TRAINING, "base": tuned.name}))
+        run(context)
 
 
 def test_artifacts_lie_in_the_folder_of_their_attempt(
@@ -222,9 +226,8 @@ def test_a_policy_does_not_learn_from_ties(project: Project, researcher: User, b
         run(context)
     told = [event["text"] for event in sent if event["type"] == "log" and event["text"].startswith("train: ")]
     assert told == [
-        "train: 1 ties left out: a policy cannot learn from them",
-        "train: 16 pairs read, 16 used",
-        "train: 17 pairs read, 17 used",
+        "train: 17 rows read, 16 used; left out: 1 that are ties, which say nothing about what to write",
+        "train: 17 rows read, 17 used",
     ]
 
 

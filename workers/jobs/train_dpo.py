@@ -1,36 +1,33 @@
 """Fine-tune a policy on preference pairs with DPO or a relative of it; the base is the reference."""
 
-from registry.models import ModelVersion
-from registry.specs import TrainDpoSpec
-from workers import modeling, sources
-from workers.context import JobContext
-from workers.jobs.training import Data, fit, held_out_metrics, publish_adapter, settings_of
+from typing import Any
 
-SMOOTHED = ("dpo", "robust", "exo_pair", "cpo", "simpo")
+from registry.specs import TrainDpoSpec
+from workers import readers
+from workers.context import JobContext
+from workers.jobs.policies import train_policy
+from workers.jobs.training import Data, reference_cache, settings_of
+from workers.objectives import OBJECTIVES
+from workers.training import PolicyPairs
 
 
 def run(context: JobContext, spec: TrainDpoSpec) -> None:
-    project = context.job.project
-    base = sources.named_model(project, spec.base, role="policy")
-    dataset = sources.named_dataset(project, spec.dataset)
-    folder = sources.full_weights_of(base)
-    tokenizer = modeling.load_tokenizer(folder)
-    data = Data(context, dataset, tokenizer, spec, ties=False, margins=False)
-    model = modeling.load_policy(folder, dtype=sources.dtype_of(spec.precision)).to(context.device)
-    model = modeling.add_lora(
-        model,
-        rank=spec.lora_rank,
-        alpha=2 * spec.lora_rank,
-        last_layers=sources.last_layers(model, spec),
-        seed=spec.seed,
-    )
+    mixture: dict[str, float] = {name: weight for name, weight in spec.mixture.items()}
+    names: list[str] = list(mixture) or [spec.objective]
     options = {"beta": spec.beta}
-    if spec.label_smoothing and spec.objective in SMOOTHED:
+    if spec.label_smoothing and any(OBJECTIVES[name].smoothed for name in names):
         options["label_smoothing"] = spec.label_smoothing
-    shared = spec.engine == "shared_prefix"
-    settings = settings_of(spec, objective=spec.objective, options=options, shared_prefix=shared)
-    result = fit(context, model, data, settings=settings, pad_id=tokenizer.pad_token_id)
-    publish_adapter(
-        context, spec, role=ModelVersion.Role.POLICY, base=base, dataset=dataset, model=model, result=result,
-        metrics=held_out_metrics(result, data),
+    settings = settings_of(
+        spec, objective=" + ".join(names), options=options, mixture=mixture,
+        shared_prefix=spec.engine == "shared_prefix",
+    )  # fmt: skip
+
+    def learner(model: Any, data: Data, pad_id: int) -> PolicyPairs:
+        return PolicyPairs(
+            model, data.train, data.held_out, settings=settings, pad_id=pad_id, reference_cache=reference_cache()
+        )
+
+    train_policy(
+        context, spec, learner=learner,
+        reader=lambda tokenizer: readers.pairs(tokenizer, max_tokens=spec.max_tokens, ties=False, margins=False),
     )  # fmt: skip

@@ -2,9 +2,10 @@
 
 from registry.models import ModelVersion
 from registry.specs import TrainRewardSpec
-from workers import modeling, sources
+from workers import modeling, readers, sources
 from workers.context import JobContext
-from workers.jobs.training import Data, fit, held_out_metrics, publish_adapter, settings_of
+from workers.jobs.training import Data, held_out_metrics, publish_adapter, run_loop, settings_of
+from workers.training import RewardPairs
 
 
 def run(context: JobContext, spec: TrainRewardSpec) -> None:
@@ -13,18 +14,14 @@ def run(context: JobContext, spec: TrainRewardSpec) -> None:
     dataset = sources.named_dataset(project, spec.dataset)
     folder = sources.full_weights_of(base)
     tokenizer = modeling.load_tokenizer(folder)
-    data = Data(context, dataset, tokenizer, spec, ties=True, margins=spec.use_margin)
-    model = modeling.load_reward_model(folder, dtype=sources.dtype_of(spec.precision)).to(context.device)
-    model = modeling.add_lora(
-        model,
-        rank=spec.lora_rank,
-        alpha=2 * spec.lora_rank,
-        last_layers=sources.last_layers(model, spec),
-        seed=spec.seed,
-    )
+    reader = readers.pairs(tokenizer, max_tokens=spec.max_tokens, ties=True, margins=spec.use_margin)
+    data = Data(context, dataset, spec, reader)
+    model = modeling.load_reward_model(folder, dtype=sources.training_dtype(spec))
+    model = sources.trainable(model, spec).to(context.device)
     settings = settings_of(spec, objective="bradley_terry", options={})
-    result = fit(context, model, data, settings=settings, pad_id=tokenizer.pad_token_id)
+    learner = RewardPairs(model, data.train, data.held_out, settings=settings, pad_id=tokenizer.pad_token_id)
+    result = run_loop(context, learner)
     publish_adapter(
         context, spec, role=ModelVersion.Role.REWARD, base=base, dataset=dataset, model=model, result=result,
-        metrics=held_out_metrics(result, data),
+        metrics=held_out_metrics(result, data), tokenizer=tokenizer if spec.method == "full" else None,
     )  # fmt: skip

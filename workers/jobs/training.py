@@ -1,126 +1,135 @@
-"""What train_reward and train_dpo share: rows to tokens, the loop with its checkpoints, and publishing."""
+"""What the kinds of training share: rows to tokens, the loop with its checkpoints, and publishing."""
 
+import math
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+import torch
 from django.conf import settings as django_settings
 
+from curate.builders import BUILDERS
+from curate.rows import ROW_TYPES
 from evaluate.stats import accuracy_of
 from registry.models import Dataset, ModelVersion
 from registry.specs.training import TrainingSpec
 from workers import modeling, sources
 from workers.context import JobContext
 from workers.errors import JobError, Stopped
-from workers.pairs import PairCounts, PreferencePair, TokenPair, tokenize_pairs
-from workers.training import Learner, TrainingResult, TrainingSettings, pair_learner, train
+from workers.modeling import Messages
+from workers.readers import OtherTokenizer, Read, Reader, read_rows
+from workers.training import Learner, TrainingResult, TrainingSettings, train
 
-Pairs = dict[str, list[TokenPair]]
+SAMPLE = modeling.Decoding(temperature=0.0, max_new_tokens=64)
 
 
 class Data:
-    """The tokenised pairs of both splits, and the prompt of each held-out pair (intervals are by prompt).
+    """The rows of both splits as tokens, and of each held-out row its prompt (intervals are by prompt)."""
 
-    A tie says nothing about which response to write, so a policy does not train on kept ties; a reward model
-    learns from them that the scores are equal. Margins are only for a loss that asks for them.
-    """
-
-    def __init__(
-        self, context: JobContext, dataset: Dataset, tokenizer: Any, spec: TrainingSpec, *, ties: bool, margins: bool
-    ) -> None:
-        self.pairs: Pairs = {}
-        self.prompts: list[str] = []
+    def __init__(self, context: JobContext, dataset: Dataset, spec: TrainingSpec, reader: Reader) -> None:
+        refuse_other_rows(dataset, reader, kind=context.job.kind)
+        found: dict[str, Read] = {}
         for split in ("train", "held_out"):
-            rows = list(sources.rows_of(dataset, split))
-            usable = [row for row in rows if ties or not row["tie"]]
-            if len(usable) < len(rows):
-                context.log(f"{split}: {len(rows) - len(usable)} ties left out: a policy cannot learn from them")
-            pairs = [pair_of(row, margins=margins) for row in usable]
-            self.pairs[split], counts = tokenize_pairs(tokenizer, pairs, max_tokens=spec.max_tokens)
-            report(context, split, counts, spec.max_tokens)
-            if split == "held_out":
-                self.prompts = kept_prompts(tokenizer, usable, spec.max_tokens)
-        if not self.pairs["train"]:
-            raise JobError(f"No pair of {dataset} fits into {spec.max_tokens} tokens. Raise max_tokens.")
+            try:
+                found[split] = read_rows(reader, sources.rows_of(dataset, split))
+            except OtherTokenizer as error:
+                raise JobError(f"{dataset} cannot train this model. {error}") from error
+            context.log(found[split].sentence(split, max_tokens=spec.max_tokens))
+        self.train, self.held_out = found["train"].rows, found["held_out"].rows
+        self.prompts = found["held_out"].keys
+        self.asked: list[Messages] = list({str(one): one for one in found["held_out"].asked}.values())
+        if not self.train:
+            why = found["train"].sentence("train", max_tokens=spec.max_tokens)
+            raise JobError(f"No row of {dataset} can be learned from: {why}. Raise max_tokens, or build it otherwise.")
 
 
-def pair_of(row: Mapping[str, Any], *, margins: bool = False) -> PreferencePair:
-    return PreferencePair(
-        messages=row["prompt"],
-        chosen=row["chosen"][0]["content"],
-        rejected=row["rejected"][0]["content"],
-        chosen_finished=row["chosen_finished"],
-        rejected_finished=row["rejected_finished"],
-        margin=row["margin"] if margins else 0.0,
-        tie=row["tie"],
-    )
-
-
-def kept_prompts(tokenizer: Any, rows: list[dict[str, Any]], max_tokens: int) -> list[str]:
-    return [
-        row["prompt_key"] for row in rows if tokenize_pairs(tokenizer, [pair_of(row)], max_tokens=max_tokens)[1].used
-    ]
-
-
-def report(context: JobContext, split: str, counts: PairCounts, max_tokens: int) -> None:
-    """Nothing is left out in silence."""
-    words = {
-        "same": "chosen and rejected are the same tokens",
-        "empty": "a side is empty",
-        "too_long": f"longer than {max_tokens} tokens",
-    }
-    left_out = [f"{count} {words[name]}" for name, count in asdict(counts).items() if name in words and count]
-    context.log(
-        f"{split}: {counts.read} pairs read, {counts.used} used" + (f"; {', '.join(left_out)}" if left_out else "")
+def refuse_other_rows(dataset: Dataset, reader: Reader, *, kind: str) -> None:
+    """Raise JobError, with the recipes that would do, for a dataset of another type of rows."""
+    builder = BUILDERS.get(dataset.recipe.get("rows", "pairs"))
+    if builder is None or builder.row.slug == reader.row_type:
+        return
+    wanted = ROW_TYPES[reader.row_type]
+    recipes = ", ".join(one.slug for one in BUILDERS.values() if one.row.slug == reader.row_type)
+    raise JobError(
+        f"{dataset} holds rows of the type {builder.row.slug} ({builder.row.title.lower()}), and {kind} learns from "
+        f"{wanted.slug} ({wanted.title.lower()}). Build a dataset whose rows are one of: {recipes}."
     )
 
 
 def settings_of(
-    spec: TrainingSpec, *, objective: str, options: dict[str, float], shared_prefix: bool = False
-) -> TrainingSettings:
+    spec: TrainingSpec, *, objective: str, options: dict[str, float], mixture: dict[str, float] | None = None,
+    shared_prefix: bool = False,
+) -> TrainingSettings:  # fmt: skip
     return TrainingSettings(
         objective=objective, learning_rate=spec.learning_rate, epochs=spec.epochs, batch_size=spec.batch_size,
         micro_batch=spec.micro_batch, warmup_share=spec.warmup_share, weight_decay=spec.weight_decay,
         max_grad_norm=spec.max_grad_norm, eval_every=spec.eval_every, checkpoint_every=spec.checkpoint_every,
-        seed=spec.seed, options=options, shared_prefix=shared_prefix,
+        patience=spec.patience, seed=spec.seed, options=options, mixture=mixture or {}, shared_prefix=shared_prefix,
     )  # fmt: skip
 
 
-def fit(context: JobContext, model: Any, data: Data, *, settings: TrainingSettings, pad_id: int) -> TrainingResult:
-    """Train on pairs; see `run_loop`."""
-    learner = pair_learner(
-        model, data.pairs["train"], data.pairs["held_out"], settings=settings, pad_id=pad_id,
-        reference_cache=Path(django_settings.ARTIFACTS) / "reference-log-probs",
-    )  # fmt: skip
-    return run_loop(context, learner)
+def reference_cache() -> Path:
+    return Path(django_settings.ARTIFACTS) / "reference-log-probs"
 
 
-def run_loop(context: JobContext, learner: Learner[Any]) -> TrainingResult:
-    """Train with progress, curves and checkpoints; raises Stopped after a checkpoint when asked to stop."""
+def run_loop(
+    context: JobContext, learner: Learner[Any], *, show: Callable[[int], None] | None = None
+) -> TrainingResult:
+    """Train with progress, curves and checkpoints; raises Stopped after a checkpoint when asked to stop.
+
+    `show(step)` follows each checkpoint and the last step.
+    """
     resume_from = context.latest_checkpoint()
     if resume_from:
         context.log(f"Going on from {resume_from.name}")
     context.progress(0, 0, "Measuring before the first step")
+
+    def keep(step: int, write: Callable[[Path], None]) -> None:
+        context.save_checkpoint(step, write)
+        context.log(f"Checkpoint at step {step} saved")
+        if show and not context.should_stop():
+            show(step)
+
     result = train(
         learner, on_step=follow(context, tokens=tokens_a_step(learner)), should_stop=context.should_stop,
-        save_checkpoint=lambda step, write: keep(context, step, write), resume_from=resume_from, on_note=context.log,
+        save_checkpoint=keep, resume_from=resume_from, on_note=context.log,
     )  # fmt: skip
     if result.stopped:
         raise Stopped
+    if show:
+        show(result.steps)
     return result
 
 
-def keep(context: JobContext, step: int, write: Callable[[Path], None]) -> None:
-    context.save_checkpoint(step, write)
-    context.log(f"Checkpoint at step {step} saved")
+def samples(context: JobContext, model: Any, tokenizer: Any, prompts: list[Messages]) -> Callable[[int], None] | None:
+    """Tells people what the model writes to these prompts: the likeliest tokens, so that nothing is drawn."""
+    if not prompts:
+        return None
+
+    def show(step: int) -> None:
+        training = model.training
+        model.eval()
+        written = modeling.generate(model, tokenizer, prompts, settings=SAMPLE, seed=0)
+        model.train(training)
+        for messages, one in zip(prompts, written, strict=True):
+            context.sample(step, messages[-1]["content"], one.text)
+
+    return show
 
 
 def tokens_a_step(learner: Learner[Any]) -> float:
     rows = learner.rows["train"]
     return learner.settings.batch_size * sum(row.tokens for row in rows) / len(rows)
+
+
+def memory_mb() -> float:
+    """Of a GPU the most that was taken so far, else what the process holds now, in MiB."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return float(psutil.Process().memory_info().rss) / 2**20
 
 
 def follow(context: JobContext, *, tokens: float) -> Callable[[int, int, dict[str, float]], None]:
@@ -130,7 +139,9 @@ def follow(context: JobContext, *, tokens: float) -> Callable[[int, int, dict[st
         nonlocal last
         now = time.monotonic()
         if step:
-            metrics = {**metrics, "tokens_per_s": tokens / max(now - last, 1e-6)}
+            metrics = {**metrics, "tokens_per_s": tokens / max(now - last, 1e-6), "memory_mb": memory_mb()}
+        # What no row of a batch says, such as the reward of good answers where there is none, is no point of a curve.
+        metrics = {name: value for name, value in metrics.items() if not math.isnan(value)}
         last = now
         context.metrics(step, metrics)
         context.progress(step, total, f"Step {step:,} of {total:,}")
@@ -142,17 +153,24 @@ def follow(context: JobContext, *, tokens: float) -> Callable[[int, int, dict[st
 
 def publish_adapter(
     context: JobContext, spec: TrainingSpec, *, role: str, base: ModelVersion, dataset: Dataset, model: Any,
-    result: TrainingResult, metrics: dict[str, Any], config: dict[str, Any] | None = None,
+    result: TrainingResult, metrics: dict[str, Any], config: dict[str, Any] | None = None, tokenizer: Any = None,
 ) -> None:  # fmt: skip
-    """Save the adapter and make the model version, in one step that happens once."""
+    """Save the adapter and make the model version, in one step that happens once.
+
+    With a `tokenizer` the whole model is saved: what was trained is more than an adapter, or stands on one.
+    """
     kept = {**spec.model_dump(mode="json"), "dtype": dtype_name(model), **(config or {})}
     folder = context.workdir / "model"
     shutil.rmtree(folder, ignore_errors=True)
-    modeling.save_adapter(model, folder)
+    if tokenizer is None:
+        modeling.save_adapter(model, folder)
+    else:
+        modeling.save_merged(model, tokenizer, folder)
     manifest = context.manifest_of(folder)
     with context.publish() as shown:
         version = ModelVersion.objects.create(
-            project=context.job.project, name=context.job.name, role=role, format=ModelVersion.Format.ADAPTER,
+            project=context.job.project, name=context.job.name, role=role,
+            format=ModelVersion.Format.ADAPTER if tokenizer is None else ModelVersion.Format.FULL,
             path=str(folder.relative_to(django_settings.ARTIFACTS)), parent=base, dataset=dataset, job=context.job,
             config=kept, metrics=metrics, manifest=manifest, code_version=sources.code_version(),
         )  # fmt: skip
@@ -162,23 +180,33 @@ def publish_adapter(
 
 
 def held_out_metrics(result: TrainingResult, data: Data) -> dict[str, Any]:
-    """{accuracy, loss: value, low, high, n} on held-out pairs; kept ties have no right order and do not count."""
-    if not result.evaluation or not result.evaluation.margins:
+    """{loss, accuracy, kl: value, low, high, n} on held-out rows; those without a right answer do not count."""
+    if not result.evaluation or not data.held_out:
         return {}
-    found = zip(result.evaluation.margins, data.prompts, data.pairs["held_out"], strict=True)
-    decided = [(prompt, margin) for margin, prompt, pair in found if not pair.tie]
-    metrics: dict[str, Any] = {
-        "loss": {"value": result.evaluation.loss, "low": None, "high": None, "n": len(data.prompts)}
-    }
+    found = result.evaluation
+    metrics: dict[str, Any] = {"loss": plain(found.loss, len(data.held_out))}
+    if "kl" in found.metrics:
+        metrics["kl"] = plain(found.metrics["kl"], len(data.held_out))
+    right = found.values.get("accuracy", ())
+    decided = [(prompt, one - 0.5) for prompt, one in zip(data.prompts, right, strict=False) if not math.isnan(one)]
     if decided:
-        prompts, margins = zip(*decided, strict=True)
-        metrics["accuracy"] = accuracy_of(margins, prompts).as_dict()
-        # The pairs themselves, so that the figure can be computed again by whoever doubts it.
-        metrics["held_out_pairs"] = [list(pair) for pair in decided]
+        prompts, sides = zip(*decided, strict=True)
+        metrics["accuracy"] = accuracy_of(sides, prompts).as_dict()
+        # The rows themselves, so that the figure can be computed again by whoever doubts it.
+        metrics["held_out_pairs"] = [
+            [prompt, gap]
+            for prompt, gap, one in zip(data.prompts, found.margins, right, strict=True)
+            if not math.isnan(one)
+        ]
     return metrics
+
+
+def plain(value: float, count: int) -> dict[str, Any]:
+    return {"value": value, "low": None, "high": None, "n": count}
 
 
 def dtype_name(model: Any) -> str:
     """Of the frozen weights, as it was resolved on this machine: precision "auto" does not say."""
-    frozen = next((weight for weight in model.parameters() if not weight.requires_grad), None)
-    return str(frozen.dtype).removeprefix("torch.") if frozen is not None else ""
+    weights = list(model.parameters())
+    frozen = next((weight for weight in weights if not weight.requires_grad), weights[0])
+    return str(frozen.dtype).removeprefix("torch.")

@@ -12,8 +12,13 @@ from registry.specs.sample import Decoding, SampleSpec
 from registry.specs.score import ScoreSpec
 from registry.specs.serve import ServeSpec
 from registry.specs.train_dpo import TrainDpoSpec
+from registry.specs.train_edits import TrainEditsSpec
+from registry.specs.train_group import TrainGroupSpec
+from registry.specs.train_joint import TrainJointSpec
 from registry.specs.train_judge import TrainJudgeSpec
+from registry.specs.train_kto import TrainKtoSpec
 from registry.specs.train_reward import TrainRewardSpec
+from registry.specs.train_sft import TrainSftSpec
 from registry.specs.training import TrainingSpec
 
 SPECS: dict[str, JobKind] = {
@@ -35,6 +40,46 @@ SPECS: dict[str, JobKind] = {
         "Fine-tune a model to write what your raters prefer",
         "cpu",
         "dpo",
+        makes=("policy",),
+    ),
+    "train_sft": JobKind(
+        TrainSftSpec,
+        "Fine-tuned policy",
+        "Teach a model to write the completions of a dataset",
+        "cpu",
+        "sft",
+        makes=("policy",),
+    ),
+    "train_kto": JobKind(
+        TrainKtoSpec,
+        "KTO policy",
+        "Learn from single answers that are marked good or bad",
+        "cpu",
+        "kto",
+        makes=("policy",),
+    ),
+    "train_joint": JobKind(
+        TrainJointSpec,
+        "Joint-pairs policy",
+        "Learn from pairs whose answers have prompts of their own",
+        "cpu",
+        "joint",
+        makes=("policy",),
+    ),
+    "train_group": JobKind(
+        TrainGroupSpec,
+        "Group policy",
+        "Learn the best of many scored answers against several others",
+        "cpu",
+        "group",
+        makes=("policy",),
+    ),
+    "train_edits": JobKind(
+        TrainEditsSpec,
+        "Edits policy",
+        "Learn from what people changed in answers, word by word",
+        "cpu",
+        "edits",
         makes=("policy",),
     ),
     "train_judge": JobKind(
@@ -73,5 +118,6 @@ SPECS: dict[str, JobKind] = {
 __all__ = [
     "SPECS", "BuildDatasetSpec", "Decoding", "EmbedSpec", "ExportSpec", "ImportSpec", "JobKind", "JudgeSpec",
     "MergeSpec", "PlaceSpec", "SampleSpec", "ScoreSpec", "ServeSpec", "Spec", "SpecError", "TrainDpoSpec",
-    "TrainJudgeSpec", "TrainRewardSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
+    "TrainEditsSpec", "TrainGroupSpec", "TrainJointSpec", "TrainJudgeSpec", "TrainKtoSpec", "TrainRewardSpec",
+    "TrainSftSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
 ]  # fmt: skip

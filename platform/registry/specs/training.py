@@ -1,7 +1,7 @@
 """The settings that every kind of training shares."""
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,24 +11,34 @@ from registry.specs.base import LARGEST_SEED, Precision, Spec, ref
 class TrainingSpec(Spec):
     usual: ClassVar[tuple[str, ...]] = ("dataset", "base", "learning_rate", "epochs", "batch_size", "lora_rank")
 
-    dataset: str = ref("dataset", "the pairs to learn from")
+    dataset: str = ref("dataset", "the rows to learn from")
     base: str = ref("base", "the model to start from")
     learning_rate: float = Field(1e-4, gt=0, le=1e-2, description="peak, after the warm-up")
-    epochs: float = Field(1.0, gt=0, le=50, description="passes over the training pairs")
-    batch_size: int = Field(8, ge=1, le=1024, description="pairs a step, over all micro-batches")
-    micro_batch: int = Field(4, ge=1, le=256, description="pairs at once; less memory, the same result")
+    epochs: float = Field(1.0, gt=0, le=50, description="passes over the training rows")
+    batch_size: int = Field(8, ge=1, le=1024, description="rows a step, over all micro-batches")
+    micro_batch: int = Field(4, ge=1, le=256, description="rows at once; less memory, the same result")
     warmup_share: float = Field(0.1, ge=0, le=0.5, description="share of the steps to reach the peak")
     weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW's")
     max_grad_norm: float = Field(1.0, gt=0, description="longer gradients are scaled down")
-    lora_rank: int = Field(8, ge=1, le=256, description="size of the adapter")
-    last_layers: int = Field(
-        0, ge=0, le=1000, description="adapter on the last so many layers only, which is faster; 0 takes all"
+    method: Literal["lora", "full"] = Field(
+        "lora", description="lora trains a small adapter; full trains all weights, in float32, and saves a whole model"
     )
-    max_tokens: int = Field(512, ge=16, le=32768, description="pairs with a longer side are left out and counted")
-    eval_every: int = Field(20, ge=1, le=1_000_000, description="steps between measurements on the held-out pairs")
+    lora_rank: int = Field(8, ge=1, le=256, description="size of the adapter; full has none")
+    last_layers: int = Field(
+        0, ge=0, le=1000, description="train the last so many layers only, which is faster; 0 takes all"
+    )
+    max_tokens: int = Field(512, ge=16, le=32768, description="rows with a longer side are left out and counted")
+    eval_every: int = Field(20, ge=1, le=1_000_000, description="steps between measurements on the held-out rows")
     checkpoint_every: int = Field(20, ge=1, le=1_000_000, description="steps between checkpoints")
+    patience: int | None = Field(
+        None, ge=1, le=1000,
+        description="stop after so many measurements without a better one, and keep the best; empty never stops early",
+    )  # fmt: skip
+    sample_prompts: int = Field(
+        2, ge=0, le=8, description="held-out prompts that a policy answers at each checkpoint, for people to read"
+    )
     precision: Precision = Field("auto", description="of the frozen weights; what is trained is float32 always")
-    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="order of the pairs and first weights of the adapter")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="order of the rows and first weights of the adapter")
 
     def steps(self, pairs: int) -> int:
         """Optimiser steps over so many pairs; the last batch of an epoch may be small."""
