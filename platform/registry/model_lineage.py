@@ -10,6 +10,7 @@ from registry.models import Job, ModelVersion
 
 WIDTH, GAP, HEIGHT, STEP = 172, 44, 40, 52
 """Of a box and of what is between two, in units of the drawing."""
+COLUMNS = 5
 MOST = 4
 """Boxes in a column; of what is beyond, the number is told."""
 LETTERS = 24
@@ -58,7 +59,8 @@ def draw(model: ModelVersion) -> Drawing:
     ]  # fmt: skip
     said = ", then ".join(" and ".join(f"{one.title} ({one.about})" for one in column) for column in columns)
     boxes = [one for column in placed for one in column]
-    return Drawing(boxes, arrows, len(columns) * (WIDTH + GAP) - GAP + 1, height, said)
+    # As wide as with all columns, so that a box has the same size whatever is known of a model.
+    return Drawing(boxes, arrows, COLUMNS * (WIDTH + GAP) - GAP + 1, height, said)
 
 
 def arrow(start: Box, end: Box) -> tuple[str, str]:
