@@ -101,7 +101,7 @@ def head(model: ModelVersion) -> str:
         values |= {"base_model": model.parent.name, "base_model_relation": relation}
     if licence := licence_of(model):
         values["license"] = licence
-    values["pipeline_tag"] = "text-generation" if model.role == "policy" else "text-classification"
+    values["pipeline_tag"] = "text-classification" if model.role == "reward" else "text-generation"
     values["tags"] = ["palate", str(model.role), *(["lora"] if adapter else []), *model.tags]
     if model.dataset:
         values["datasets"] = [str(model.dataset)]
@@ -116,7 +116,8 @@ def head(model: ModelVersion) -> str:
 
 
 def summary(model: ModelVersion) -> str:
-    role = "A policy: it answers prompts" if model.role == "policy" else "A reward model: it scores responses"
+    known = {"policy": "A policy: it answers prompts", "reward": "A reward model: it scores responses"}
+    role = known.get(model.role, f"A {model.role}: it says in words which response is better")
     base = f" It comes from `{model.parent.name}`." if model.parent else ""
     return f"{role}. It is {model.get_format_display()}.{base}"
 
@@ -166,8 +167,9 @@ def limits(model: ModelVersion) -> Iterable[str]:
 def loading(model: ModelVersion) -> Iterable[str]:
     if not model.has_weights:
         return
-    kind = "AutoModelForCausalLM" if model.role == "policy" else "AutoModelForSequenceClassification"
-    extra = "" if model.role == "policy" else ", num_labels=1"
+    scores = model.role == "reward"
+    kind = "AutoModelForSequenceClassification" if scores else "AutoModelForCausalLM"
+    extra = ", num_labels=1" if scores else ""
     yield "## How to load it"
     lines = ["```python", f"from transformers import {kind}, AutoTokenizer"]
     if model.format == ModelVersion.Format.ADAPTER and model.parent:

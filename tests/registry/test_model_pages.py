@@ -125,6 +125,14 @@ def test_the_card_says_what_is_recorded(tuned: ModelVersion) -> None:
     assert yaml.safe_load(model_cards.parted(model_cards.text_of(tuned))[0])["license"] == "apache-2.0"
 
 
+@pytest.mark.parametrize(
+    ("role", "kind"), [("policy", "AutoModelForCausalLM"), ("reward", "AutoModelForSequenceClassification")]
+)
+def test_a_card_loads_what_the_model_is(tuned: ModelVersion, role: str, kind: str) -> None:
+    tuned.role = role
+    assert f"import {kind}, AutoTokenizer" in model_cards.written(tuned)
+
+
 def test_versions_of_a_card_are_kept(project: Project, tuned: ModelVersion, researcher_client: Client) -> None:
     first = {"text": "---\nlicense: mit\n---\n# Mine\n\n<script>alert(1)</script>", "seen": "0"}
     assert researcher_client.post(url(project, "card/"), first).status_code == 302
