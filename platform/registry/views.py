@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import Project
 from accounts.permissions import can_research, project_view
 from accounts.requests import MemberRequest
-from registry import jobs, watching
+from registry import chains, jobs, watching
 from registry.compare import differs, settings_in_order, value_of
 from registry.curves import curves, points_of
 from registry.launch_views import launchable
@@ -28,7 +28,9 @@ from registry.specs import SPECS, SpecError, parse, to_yaml
 def runs(request: MemberRequest, project: Project) -> HttpResponse:
     found = Job.objects.filter(project=project).select_related("created_by", "project", "sweep").order_by("-pk")
     page = Paginator(found, 50).get_page(request.GET.get("page"))
-    return render(request, "registry/runs.html", {"project": project, "page": page, "kinds": launchable()})
+    waiting = {str(pk): found for pk, found in chains.waiting_of(page).items()}
+    context = {"project": project, "page": page, "kinds": launchable(), "waiting": waiting}
+    return render(request, "registry/runs.html", context)
 
 
 @never_cache

@@ -44,6 +44,10 @@ def test_from_a_preset_to_a_sweep_that_is_compared(project: Project, researcher:
     expect(page.locator("#live .chart .legend, #live .chart text.c1").first).to_be_visible()
 
     page.get_by_role("link", name="dpo-1", exact=True).click()
+    page.get_by_text("YAML to copy").click()
+    with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
+        pass  # the page refreshes itself
+    expect(page.locator("details[open] summary", has_text="YAML to copy")).to_be_visible()
     page.get_by_label("Level").select_option("warning")
     page.get_by_role("button", name="Filter").click()
     expect(page.locator("pre.log").first).to_contain_text("full disk")

@@ -157,3 +157,11 @@ def test_what_waits_and_what_it_waits_for_name_each_other(job: Job, researcher_c
     then = jobs.request_job(project=job.project, kind="sample", params={"model": "dpo-1", "split": "all"}, user=None)
     assert "Waits for dpo-1." in researcher_client.get(then.get_absolute_url()).content.decode()
     assert then.get_absolute_url() in researcher_client.get(job.get_absolute_url()).content.decode()
+
+
+def test_the_list_of_runs_says_what_is_held(job: Job, researcher_client: Client) -> None:
+    jobs.request_job(project=job.project, kind="sample", params={"model": "dpo-1", "split": "all"}, user=None)
+    assert "Waits for dpo-1." in researcher_client.get("/p/helpful/runs/").content.decode()
+    jobs.finish(job, Job.Status.FAILED, "Disk full.")
+    page = researcher_client.get("/p/helpful/runs/").content.decode()
+    assert "Held: dpo-1 failed." in page and '<span class="pill warn">held</span>' in page

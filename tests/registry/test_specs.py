@@ -22,7 +22,7 @@ from workers.pairs import total_steps
 TRAINING = {"dataset": "prefs-v1", "base": "base"}
 
 
-def wrong(kind: str, **values: Any) -> dict[str, str]:
+def wrong(kind: str, /, **values: Any) -> dict[str, str]:
     with pytest.raises(SpecError) as error:
         parse(SPECS[kind].spec, values)
     return error.value.problems
@@ -126,3 +126,12 @@ def test_a_sample_run_reports_the_responses_that_were_kept(project: Project, mon
     sample.run(JobContext(job), parse(SampleSpec, job.params))  # type: ignore[arg-type]
     job.refresh_from_db()
     assert job.result == {"model": "base", "responses": Response.objects.filter(job=job).count(), "prompts": 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [("5e7", "Did you mean 5e-7?"), ("5E+7", "Did you mean 5e-7?"), (5e7, ""), ("1..e5", ""), ("0.5", ""), ("9e0", "")],
+)
+def test_a_forgotten_minus_is_asked_about(given: Any, asked: str) -> None:
+    sentence = wrong("train_dpo", **TRAINING, learning_rate=given)["learning_rate"]
+    assert (asked in sentence) if asked else ("Did you mean" not in sentence)

@@ -1,6 +1,7 @@
 """What the specs of all kinds of job share. Torch-free: the web process validates and shows them."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +17,7 @@ Ref = Literal["policy", "base", "reward", "judge", "dataset", "sample"]
 
 LARGEST_SEED = 2**63 - 1
 YAML_LIMIT = 100_000
+FORGOTTEN_MINUS = re.compile(r"[0-9.]{1,12}e\+?[0-9]{1,3}", re.ASCII)
 SHOWN = 80
 """So much of a wrong value is repeated to the person who gave it."""
 
@@ -95,9 +97,19 @@ def problems_of(spec: type[Spec], error: ValidationError) -> dict[str, str]:
             message = message[0].lower() + message[1:]
             # What is wrong with a whole list or mapping is not seen better by repeating it.
             given = "" if isinstance(item["input"], (list, dict)) else f" is {shown(repr(item['input']))}"
-            sentence = f"{where}{given}: {message}."
+            sentence = f"{where}{given}: {message}.{meant(item)}"
         problems[name] = f"{problems[name]} {sentence}" if name in problems else sentence
     return problems
+
+
+def meant(item: Any) -> str:
+    """The question whether a minus was forgotten, where 5e7 is too high and 5e-7 would do."""
+    bounds, text = item.get("ctx") or {}, str(item["input"]).lower()
+    high = bounds.get("le", bounds.get("lt"))
+    if high is None or not FORGOTTEN_MINUS.fullmatch(text):
+        return ""
+    small = text.replace("e+", "e").replace("e", "e-")
+    return f" Did you mean {small}?" if 0 < float(small) < high else ""
 
 
 def shown(text: str) -> str:
