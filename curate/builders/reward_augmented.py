@@ -96,7 +96,8 @@ def aimed(item: Item, decision: Decision, scores: tuple[float, float], tools: To
         chosen_first=first if first is None or at_chosen else 1 - first,
     )  # fmt: skip
     columns["chosen_score"], columns["rejected_score"] = scores if at_chosen else scores[::-1]
-    return row_of_decision(item, decision, columns, candidates=(better, worse), notes={"target": target})
+    return row_of_decision(item, decision, columns, candidates=(better, worse),
+                           notes={"target": target, "turned": not at_chosen})  # fmt: skip
 
 
 def with_aim(messages: Messages, score: float) -> Messages:

@@ -19,6 +19,12 @@ CUT = 512
 FLIPS = 50
 FEW = 100
 NEARLY_EMPTY = 4
+SHORT = 60
+"""Characters up to which a critique is short; such ones are looked at for saying the same."""
+REPEATED, REPEATED_SHARE = 5, 0.02
+"""From so many rows, and this share of them, the same short critique is worth a warning."""
+DIFFERENT = 10_000
+"""Different short critiques that are counted; what comes first is counted to the end."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,13 @@ class Lengths:
     """Columns that the three lists are of, as ("prompt", "chosen", "rejected")."""
     empty: int = 0
     """Rows whose first text has fewer than NEARLY_EMPTY tokens."""
+    means: list[float] = field(default_factory=list)
+    """Tokens in the mean of each of `names`; of the counts, not of their bins."""
 
     def as_dict(self) -> dict[str, Any]:
         return {"tokenizer": self.tokenizer, "bin": self.bin, "drawn": self.drawn, "of": self.of,
                 "prompt": self.prompt, "first": self.first, "second": self.second, "names": list(self.names),
-                "empty": self.empty}  # fmt: skip
+                "empty": self.empty, "means": self.means}  # fmt: skip
 
 
 def lengths_of(texts: Sequence[Sequence[str]], row_type: RowType, tokens: Tokens, *, of: int) -> Lengths:
@@ -75,6 +83,7 @@ def lengths_of(texts: Sequence[Sequence[str]], row_type: RowType, tokens: Tokens
     return Lengths(
         tokens.name, size, len(texts), of, prompt, first, second, row_type.texts[:width],
         int((table[:, 1] < NEARLY_EMPTY).sum()) if width > 1 else 0,
+        [round(float(column.mean()), 2) for column in table.T] if table.size else [],
     )  # fmt: skip
 
 
@@ -96,6 +105,12 @@ class Balance:
     """Rows by rounded mean strength, 0 to 3."""
     answers: int = 0
     simulated: int = 0
+    verdicts: int = 0
+    """Rows that teach a verdict: a digit or a letter by design."""
+    turned: int = 0
+    """Rows that are another row's pair the other way round; the two sides are compared in the other row alone."""
+    repeated: tuple[str, float] | None = None
+    """The short critique that comes most often, where it does so REPEATED times, and its share of the critiques."""
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -116,6 +131,9 @@ class Tally:
     sided: int = 0
     first: float = 0.0
     known: int = 0
+    critiques: int = 0
+    short: Counter[str] = field(default_factory=Counter)
+    """Short critiques by what they say."""
 
     def add(self, row: Row) -> None:
         balance, columns = self.balance, row.columns
@@ -123,7 +141,9 @@ class Tally:
         balance.languages[row.lang] += 1
         balance.answers += row.raters
         balance.simulated += row.simulated
-        if "rejected" not in columns or columns.get("tie"):
+        self.say(columns)
+        balance.turned += bool(row.notes.get("turned"))
+        if "rejected" not in columns or columns.get("tie") or row.notes.get("turned"):
             return
         self.sided += 1
         more = len(columns["chosen"][0]["content"].strip()) - len(columns["rejected"][0]["content"].strip())
@@ -138,8 +158,21 @@ class Tally:
                 of, chosen = balance.models.get(name, (0, 0))
                 balance.models[name] = (of + 1, chosen + won)
 
+    def say(self, columns: Mapping[str, Any]) -> None:
+        task = columns.get("task")
+        self.balance.verdicts += task == "verdict"
+        if task != "critique":
+            return
+        self.critiques += 1
+        said = columns["completion"][0]["content"].strip()
+        if len(said) <= SHORT and (said in self.short or len(self.short) < DIFFERENT):
+            self.short[said] += 1
+
     def done(self) -> Balance:
         self.balance.drawn = self.balance.rows
+        for said, times in self.short.most_common(1):
+            if times >= REPEATED and times >= REPEATED_SHARE * self.critiques:
+                self.balance.repeated = (said, times / self.critiques)
         self.balance.longer = self.longer / self.sided if self.sided else None
         self.balance.first = self.first / self.known if self.known else None
         return self.balance
@@ -193,7 +226,7 @@ def notices(
     duplicates: int = 0, clusters: int = 0, prompts: int = 0,
 ) -> list[Notice]:  # fmt: skip
     """Warnings first, then what was looked at and is fine."""
-    found = [*simulated(balance), *longer(balance), *sides(balance), *one_model(balance)]
+    found = [*simulated(balance), *longer(balance), *sides(balance), *one_model(balance), *repeated(balance)]
     total = sum(splits.values())
     if total and total < FEW:
         text = "Figures on the held-out part will have wide intervals. Collect more answers."
@@ -205,7 +238,7 @@ def notices(
         title = f"About {flips / total:.0%} of the rows may be the wrong way round"
         text = "Few raters, disagreement, or weak accuracy on known answers. Ask another rater on the likeliest ones."
         found.append(Notice("flips", "warn", title, text))
-    if lengths and lengths.empty * 20 > lengths.drawn:
+    if lengths and lengths.empty * 20 > lengths.drawn and not balance.verdicts:
         text = f"{lengths.empty:,} of {lengths.drawn:,} rows have an answer of fewer than {NEARLY_EMPTY} tokens."
         found.append(Notice("short", "warn", "Some answers are nearly empty", text))
     if duplicates > 0.1 * (total + duplicates):
@@ -232,24 +265,38 @@ def longer(balance: Balance) -> list[Notice]:
     side = "Longer" if balance.longer > 0.5 else "Shorter"
     if share >= 0.6:
         return [Notice("longer", "warn", f"{side} answers win {share:.0%} of the time",
-                       "Length alone may be learnt. Look at a length-controlled win rate after training.")]  # fmt: skip
+                       "Length alone may be learnt. Look at a length-controlled win rate after training."
+                       + as_decided(balance))]  # fmt: skip
     return [
         Notice(
             "longer",
             "ok",
             "Lengths are balanced",
-            f"The longer answer is the chosen one in {balance.longer:.1%} of the rows.",
+            f"The longer answer is the chosen one in {balance.longer:.1%} of the rows." + as_decided(balance),
         )
     ]
+
+
+def as_decided(balance: Balance) -> str:
+    return " Counted once a pair, as raters decided it; the rows have it both ways round." * bool(balance.turned)
 
 
 def sides(balance: Balance) -> list[Notice]:
     if balance.first is None:
         return []
-    words = f"The chosen answer was shown first in {balance.first:.1%} of the rows."
+    words = f"The chosen answer was shown first in {balance.first:.1%} of the rows." + as_decided(balance)
     if abs(balance.first - 0.5) > 0.1:
         return [Notice("first", "warn", "One side wins more often", words + " Raters may lean to a side.")]
     return [Notice("first", "ok", "Sides are balanced", words)]
+
+
+def repeated(balance: Balance) -> list[Notice]:
+    if balance.repeated is None:
+        return []
+    said, share = balance.repeated
+    return [Notice("repeated", "warn", f"{share:.0%} of the critiques say only “{said}”",
+                   "The same short text again and again is seldom a critique: a failed tool may have written it. "
+                   "Look at where these answers come from before training.")]  # fmt: skip
 
 
 def one_model(balance: Balance) -> list[Notice]:

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -14,14 +15,16 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import Project
 from accounts.permissions import can_research, project_view
 from accounts.requests import MemberRequest
+from annotate.models import Prompt
 from curate.builders import BUILDERS, Builder
-from curate.making.plan import RecipeError
+from curate.making.plan import RecipeError, asked
 from curate.making.preview import Preview, preview
 from curate.making.source import kinds_of
-from curate.making.tokens import NoTokenizer
+from curate.making.tokens import NoTokenizer, tokens_of
 from curate.pages import preview_charts, row_words
 from curate.pages.recipe_form import OPTION, Form, as_yaml, defaults, from_recipe, posted
-from curate.pages.recipe_offers import Offers, offers
+from curate.pages.recipe_offers import ORIGINS, Offers, offers
+from curate.rows import EDIT
 from registry import forms, jobs
 from registry.forms import Control
 from registry.models import Dataset
@@ -62,13 +65,15 @@ def new(request: MemberRequest, project: Project) -> HttpResponseBase:
     offered = cache(lambda: offers(request, project))
     form = starting(request, project) if request.method == "GET" else posted(project, request.POST, offered)
     # htmx sends the button last pressed along with a preview that was under way.
-    if form.recipe is not None and "freeze" in request.POST and not request.htmx:
+    freezing = "freeze" in request.POST and not request.htmx
+    if freezing and form.recipe is not None and not refused(project, form.recipe):
         job = jobs.request_job(
             project=project, kind="build_dataset", params=form.recipe.model_dump(mode="json"), user=request.user,
             request_key=forms.posted_key(request.POST),
         )  # fmt: skip
         return redirect(job)
     context = {"project": project, "form": form, "problems": form.problems, **previewed(request, project, form)}
+    context |= ways_out(project, form, context, offered)
     status = 422 if context["problems"] else 200
     if request.htmx and "view" not in request.POST:
         # Kinds and settings belong to a kind of rows: they are sent where another one was chosen.
@@ -85,11 +90,10 @@ def starting(request: MemberRequest, project: Project) -> Form:
     """The recipe of a version that ?from= names, or the defaults."""
     name = request.GET.get("from", "")
     if not name:
-        rows = request.GET.get("rows", "")
-        return from_recipe({**defaults(), **({"rows": rows} if rows in BUILDERS else {})})
+        rows, origins = request.GET.get("rows", ""), [one for one in request.GET.getlist("origins") if one in ORIGINS]
+        named = {"rows": rows} if rows in BUILDERS else {}
+        return from_recipe({**defaults(), **named, **({"origins": origins} if origins else {})})
     try:
-        if "\x00" in name:
-            raise Http404("There is no dataset of that name.")
         return from_recipe(dataset_named(project, name).recipe)
     except SpecError as error:
         raise Http404(str(error)) from error
@@ -189,13 +193,39 @@ def previewed(request: MemberRequest, project: Project, form: Form) -> dict[str,
     name = form.recipe.name
     return {
         "draw": draw, "preview": found, "heads": heads, "version": f"{name}-v{next_version(project, name)}",
-        "rows": [row_words.drawn(row, found.row_type) for row in found.rows],
+        "rows": row_words.told_apart([row_words.drawn(row, found.row_type) for row in found.rows]),
         "funnel": preview_charts.funnel_of(found.funnel),
         "histogram": preview_charts.histogram_of(found.lengths, form.recipe),
         "example": example_of(found), "models": preview_charts.models_of(found.balance.models),
         "languages": found.balance.languages.most_common(),
         "strengths": preview_charts.strengths_of(found.balance.strengths),
     }  # fmt: skip
+
+
+def refused(project: Project, recipe: BuildDatasetSpec) -> dict[str, str]:
+    """Why no rows can be made of this recipe here and now, as a preview says it; empty where they can."""
+    try:
+        of = asked(project, recipe)
+        if recipe.tokenizer or recipe.max_prompt_tokens or recipe.max_tokens or of.builder.row == EDIT:
+            tokens_of(project, recipe.tokenizer)
+    except SpecError as error:
+        return error.problems
+    except (RecipeError, NoTokenizer) as error:
+        return {"": str(error)}
+    return {}
+
+
+def ways_out(project: Project, form: Form, context: dict[str, Any], offered: Callable[[], Offers]) -> dict[str, Any]:
+    """Where no row comes out: whose answers could be taken too, and whether there is anything to ask about."""
+    found = context.get("preview")
+    if found is None or found.total or form.recipe is None:
+        return {}
+    taken = form.recipe.origins
+    others = found.funnel.left_out.get("origins", 0)
+    return {
+        "more_origins": [one for one in offered().origins if others and one.count and one.value not in taken],
+        "prompts": Prompt.objects.filter(project=project).exists(),
+    }
 
 
 def posted_draw(request: MemberRequest) -> int:

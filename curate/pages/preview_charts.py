@@ -72,11 +72,11 @@ def histogram_of(
 
 
 def length_title(lengths: Lengths, names: tuple[str, str]) -> str:
-    one, two = mean(lengths.first, lengths.bin), mean(lengths.second, lengths.bin)
+    one, two = mean(lengths, 1), mean(lengths, 2)
     if one is None:
         return "No texts to measure"
     if two is None:
-        return f"{names[0].capitalize()} has {one:,.0f} tokens in the mean"
+        return f"{names[0].capitalize()} has {one:,.{0 if one >= 10 else 1}f} tokens in the mean"
     if one > two * NEAR:
         return f"{names[0].capitalize()} texts are longer than {names[1]} ones"
     if two > one * NEAR:
@@ -84,9 +84,13 @@ def length_title(lengths: Lengths, names: tuple[str, str]) -> str:
     return f"{names[0].capitalize()} and {names[1]} texts are about as long"
 
 
-def mean(counts: Sequence[int], width: int) -> float | None:
+def mean(lengths: Lengths, place: int) -> float | None:
+    """In tokens. Cards that were written before means were kept have the middles of their bins."""
+    if lengths.means:
+        return lengths.means[place] if place < len(lengths.means) else None
+    counts = (lengths.prompt, lengths.first, lengths.second)[place]
     total = sum(counts)
-    return sum((i + 0.5) * width * n for i, n in enumerate(counts)) / total if total else None
+    return sum((i + 0.5) * lengths.bin * n for i, n in enumerate(counts)) / total if total else None
 
 
 def models_of(models: Mapping[str, Sequence[int]]) -> list[ModelShare]:

@@ -1,12 +1,15 @@
 """How a row is read by people: its texts and figures, for each type of rows. For frozen rows and for drawn ones."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from curate.rows import ROW_TYPES, Row, RowType
 
 SIDES = {"chosen": "up", "rejected": "down", "original": "down", "revised": "up"}
+
+ALIKE, KEPT_ALIKE = 80, 24
+"""From so many characters a beginning is cut where most rows share it, and so many of it are kept."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,28 @@ def shown(
         [text_of(values, column) for column, _ in found.texts], [figure(values, key) for key, _ in found.figures],
         str(values.get("lang") or ""), split, list(ids), index,
     )  # fmt: skip
+
+
+def told_apart(rows: Sequence[Shown]) -> list[Shown]:
+    """Where most rows begin alike, as the prompts of a judge do, that beginning is cut: what differs is shown."""
+    columns = [cut_alike(list(column)) for column in zip(*(row.texts for row in rows), strict=True)]
+    return [replace(row, texts=list(texts)) for row, texts in zip(rows, zip(*columns, strict=True), strict=True)]
+
+
+def cut_alike(texts: list[str]) -> list[str]:
+    """Without the beginning that a text shares with most others; its last words stay, to say where one is."""
+    found = []
+    for text in texts:
+        shared = sorted((alike(text, other) for other in texts if other != text), reverse=True)
+        most = shared[len(texts) // 2 - 1] if 1 < len(texts) <= 2 * len(shared) else 0
+        at = text.rfind(" ", 0, max(most - KEPT_ALIKE, 0)) + 1
+        found.append(f"… {text[at:]}" if most > ALIKE else text)
+    return found
+
+
+def alike(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def text_of(values: Mapping[str, Any], column: str) -> str:

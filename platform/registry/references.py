@@ -7,6 +7,8 @@ from registry import chains
 from registry.models import Dataset, Job, ModelVersion
 from registry.specs import Spec, SpecError, ref_of
 
+NUL = "\x00"
+"""PostgreSQL cannot even be asked for a text that holds it."""
 DATASET = re.compile(r"(.+)-v([0-9]{1,9})", re.ASCII)
 
 
@@ -16,6 +18,8 @@ class NotThere(SpecError):
 
 def dataset_named(project: Project, name: str) -> Dataset:
     """By name and version, as prefs-v3, or by the name of the job that made it, as data-7."""
+    if NUL in name:
+        raise NotThere({"dataset": f"There is no dataset {name.replace(NUL, '')} in {project}."})
     if named := DATASET.fullmatch(name):
         found = Dataset.objects.filter(project=project, name=named[1], version=int(named[2])).first()
         if found:
@@ -28,7 +32,8 @@ def dataset_named(project: Project, name: str) -> Dataset:
 def model_named(project: Project, name: str, *, role: str) -> ModelVersion:
     # Any language model can be asked for a verdict; a trained judge has learned how.
     roles = [ModelVersion.Role.JUDGE, ModelVersion.Role.POLICY] if role == ModelVersion.Role.JUDGE else [role]
-    found = ModelVersion.objects.filter(project=project, name=name, role__in=roles).order_by("role").first()
+    named = ModelVersion.objects.filter(project=project, name=name.replace(NUL, "?"), role__in=roles)
+    found = named.order_by("role").first()
     if found is None:
         raise NotThere({"model": f"There is no {role} model {name} in {project}."})
     if found.format == ModelVersion.Format.OUTPUTS:
@@ -48,7 +53,8 @@ def base_named(project: Project, name: str) -> ModelVersion:
 
 
 def sample_named(project: Project, name: str) -> Job:
-    found = Job.objects.filter(project=project, name=name, kind="sample", status=Job.Status.SUCCEEDED).first()
+    finished = Job.objects.filter(project=project, kind="sample", status=Job.Status.SUCCEEDED)
+    found = finished.filter(name=name.replace(NUL, "?")).first()
     if found is None:
         raise NotThere({"sample": f"There is no finished sample job {name} in {project}."})
     return found

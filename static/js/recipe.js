@@ -22,6 +22,8 @@
       if (wrong) field.setAttribute("aria-invalid", "true");
       else field.removeAttribute("aria-invalid");
     }
+    const freeze = document.getElementById("freeze"), preview = document.getElementById("preview");
+    if (freeze && preview) freeze.disabled = "refused" in preview.dataset;
   }
 
   document.addEventListener("htmx:afterSettle", () => { start(document); mark(); });

@@ -35,7 +35,7 @@ from pages.charts.curve import spread, thin
 from pages.charts.download import PALETTE
 from pages.charts.frame import Table
 from pages.charts.scale import figure, tick_labels, ticks
-from pages.charts.svg import Drawing, link
+from pages.charts.svg import Drawing, link, wrapped
 
 EVIL = "<script>alert(1)</script>\"'&"
 RATED = [
@@ -249,3 +249,14 @@ def test_every_pair_of_colours_has_enough_contrast() -> None:
 def test_a_colour_that_is_too_pale_is_reported() -> None:
     css = contrast.STYLESHEET.read_text().replace("oklch(.515 .014 320)", "oklch(.75 .014 320)")
     assert any("ink-3 on surface" in fault for fault in contrast.faults(css))
+
+
+def test_a_step_of_a_funnel_is_read_whole() -> None:
+    label, why = "Items with two responses that have a text", "a response is empty, or its text was never imported"
+    found = funnel("t", "s", [Stage("Answers", 100), Stage(label, 40, why)], width=410)
+    words = [node.text or "" for node in ET.fromstring(str(found.svg)).iter("{http://www.w3.org/2000/svg}text")]
+    words += [node.text or "" for node in ET.fromstring(str(found.svg)).iter("text")]
+    assert "…" not in "".join(words)
+    for part in (label, f"−60, {why}"):
+        assert part in " ".join(words)
+    assert any(one.endswith("…") for one in wrapped("word " * 60, 160)) and wrapped("", 160) == []

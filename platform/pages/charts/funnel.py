@@ -8,9 +8,9 @@ from itertools import pairwise
 
 from pages.charts.frame import Chart, Table, empty
 from pages.charts.scale import figure, linear
-from pages.charts.svg import Drawing, line, mark, rect, shorten, text
+from pages.charts.svg import Drawing, line, mark, rect, text, wrapped
 
-ROW, BAR, RIGHT = 40, 18, 56
+ROW, BAR, RIGHT, LINE = 40, 18, 56, 15
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,25 @@ def funnel(
 
     left = round(width * 0.44)
     along = linear(0, max(stage.count for stage in stages), left, width - RIGHT)
-    parts, before = [], stages[0].count
-    for i, stage in enumerate(stages):
-        y = ROW * i
+    parts, before, y = [], stages[0].count, 0
+    for stage in stages:
+        heads, notes = wrapped(stage.label, left - 12), wrapped(note_of(stage, before), left - 12)
+        height = max(ROW, LINE * (len(heads) + len(notes)) + 10)
+        middle = y + (height - BAR) // 2 - 2
         words = f"{stage.label}: {figure(stage.count)} of {figure(before)} {unit}"
         box = [
-            rect(left, y + 9, width - RIGHT - left, BAR, "well", round_by=2),
-            rect(left, y + 9, along(stage.count) - left, BAR, "fl c4", round_by=2),
-            *hatch(along(stage.count), along(max(before, stage.count)), y + 9),
-            rect(0, y, width, ROW, "hit"),
+            rect(left, middle, width - RIGHT - left, BAR, "well", round_by=2),
+            rect(left, middle, along(stage.count) - left, BAR, "fl c4", round_by=2),
+            *hatch(along(stage.count), along(max(before, stage.count)), middle),
+            rect(0, y, width, height, "hit"),
         ]
-        parts.append(text(0, y + 16, shorten(stage.label, left - 12), "v"))
-        parts.append(text(0, y + 31, shorten(note_of(stage, before), left - 12)))
-        parts.append(text(width, y + 23, figure(stage.count), "e v"))
+        for i, line_of in enumerate([*heads, *notes]):
+            parts.append(text(0, y + 16 + LINE * i, line_of, *(["v"] if i < len(heads) else [])))
+        parts.append(text(width, middle + 14, figure(stage.count), "e v"))
         parts.append(mark(f"{words}{f', {stage.note}' if stage.note else ''}", box))
-        before = stage.count
+        before, y = stage.count, y + height
     label = f"{title}: {figure(stages[0].count)} {unit} become {figure(stages[-1].count)}"
-    return Chart(title, subtitle, Drawing(width, ROW * len(stages), "".join(parts), label), table, source)
+    return Chart(title, subtitle, Drawing(width, y, "".join(parts), label), table, source)
 
 
 def note_of(stage: Stage, before: int) -> str:

@@ -86,6 +86,19 @@ def text_width(words: object) -> float:
     return sum(11.5 if ord(c) > 0x2E7F else 6.3 for c in str(words))
 
 
+def wrapped(words: str, width: float, most: int = 3) -> list[str]:
+    """In lines of that width, broken between words; what does not go into the last one is cut."""
+    lines: list[str] = []
+    rest = words.split()
+    while rest and len(lines) < most - 1:
+        fits = 1
+        while fits < len(rest) and text_width(" ".join(rest[: fits + 1])) <= width:
+            fits += 1
+        lines.append(shorten(" ".join(rest[:fits]), width))
+        rest = rest[fits:]
+    return [*lines, shorten(" ".join(rest), width)] if rest else lines
+
+
 def shorten(words: str, width: float) -> str:
     """Cut to a width with an ellipsis; the whole name stays in the title of the mark."""
     if text_width(words) <= width:

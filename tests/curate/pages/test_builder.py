@@ -1,5 +1,6 @@
 """The dataset builder: a form and YAML both ways, what is wrong said at its field, a preview, and freezing."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.test import Client
 
 from accounts.models import Project, User
 from curate.builders import BUILDERS
+from curate.pages.row_words import Shown, told_apart
 from registry.models import Job
 from registry.specs import BuildDatasetSpec, from_yaml
 from tests.curate.frozen import freeze, pair
@@ -193,3 +195,62 @@ def test_an_empty_project_says_so(project: Project, researcher_client: Client) -
 )
 def test_forged_fields_do_nothing(answered: Project, researcher_client: Client, odd: dict[str, str]) -> None:
     assert sent(researcher_client, **odd).status_code == 200
+
+
+@pytest.mark.parametrize("slug", ["rs_dpo", "ampo"])
+@pytest.mark.parametrize("headers", [HTMX, {}])
+def test_rows_of_scores_are_not_frozen_without_a_reward_model(
+    answered: Project, researcher_client: Client, slug: str, headers: dict[str, str]
+) -> None:
+    values = {**FORM, "rows": slug, "kinds_of": slug, "kinds": [], "freeze": "1"}
+    response = researcher_client.post(URL, values, headers=headers)
+    page = response.content.decode()
+    assert response.status_code == 422 and "no reward model yet" in page
+    assert "data-refused" in page and not Job.objects.exists()
+    if not headers:
+        assert 'value="1" disabled' in page
+
+
+def test_a_freeze_is_offered_where_rows_come_out(answered: Project, researcher_client: Client) -> None:
+    page = researcher_client.get(URL).content.decode()
+    assert "data-refused" not in page and 'value="1" disabled' not in page
+
+
+@pytest.mark.parametrize("slug", list(BUILDERS))
+def test_whatever_a_preview_changes_is_on_the_page(answered: Project, researcher_client: Client, slug: str) -> None:
+    """What htmx swaps beside the preview has to be there, or it says so in the console."""
+    page = researcher_client.post(URL, {**FORM, "rows": slug, "kinds_of": slug, "kinds": []}).content.decode()
+    live = sent(researcher_client, rows=slug, kinds_of=slug, kinds=[]).content.decode()
+    swapped = re.findall(r'id="([^"]+)"[^>]*hx-swap-oob', live)
+    assert len(swapped) > 20
+    assert [name for name in swapped if f'id="{name}"' not in page] == []
+
+
+def test_votes_of_others_are_one_click_away(project: Project, researcher_client: Client) -> None:
+    vote = make_vote(make_task(project, "p-1"), make_raters(project, 1)[0], 2)
+    vote.origin = "imported"
+    vote.save()
+    page = researcher_client.get(URL).content.decode()
+    assert "Take imported raters too (1)" in page
+    taken = sent(researcher_client, origins=["human", "simulated", "imported"], view="form")
+    assert taken.context["preview"].total == 1 and "Take imported" not in taken.content.decode()
+    assert researcher_client.get(URL, {"origins": "imported"}).context["preview"].total == 1
+    assert researcher_client.get(URL, {"origins": "forged"}).context["form"].recipe.origins == ["human", "simulated"]
+
+
+def test_an_empty_project_leads_on(project: Project, researcher_client: Client) -> None:
+    page = researcher_client.get(URL).content.decode()
+    assert 'href="/p/helpful/import/"' in page and 'href="/p/helpful/prompts/new/"' in page
+    make_task(project, "p-1")
+    assert 'href="/p/helpful/collection/"' in researcher_client.get(URL).content.decode()
+
+
+def test_rows_that_begin_alike_show_what_differs() -> None:
+    asked = "Rate the answer on one quality alone. Helpfulness. How well does it serve? The levels: 1 to 5. "
+    rows = [Shown([f"{asked}<answer> {n}", str(n)], [], "en", "train", []) for n in range(10)]
+    found = told_apart(rows)
+    assert all(one.texts[0].endswith(f"<answer> {n}") for n, one in enumerate(found))
+    assert all(one.texts[0].startswith("… ") and len(one.texts[0]) < 50 for one in found)
+    assert [one.texts[1] for one in found] == [str(n) for n in range(10)]
+    alike = [Shown([asked * 2], [], "en", "train", [])] * 4
+    assert told_apart(alike) == alike and told_apart([]) == []
