@@ -77,7 +77,7 @@ def page(
         request,
         "registry/launch.html",
         {
-            **said(project, kind, filled, plan, controls), "kind": kind, "info": info, "kinds": launchable(),
+            **said(project, kind, filled, plan, controls), "info": info, "kinds": launchable(),
             "usual": [control for control in controls if not control.folded], "folded": folded,
             "folded_open": any(control.error or (clone and control.mark) for control in folded),
             "presets": presets_of(kind), "preset": request.POST.get("preset") or request.GET.get("preset", ""),
@@ -126,7 +126,7 @@ def said(
             filled.problems.update(error.problems)
     cost = launching.cost_of(project, plan.first) if plan else None
     return {
-        "project": project, "problems": filled.problems, "controls": controls, "plan": plan, "cost": cost,
+        "project": project, "kind": kind, "problems": filled.problems, "controls": controls, "plan": plan, "cost": cost,
         "mend": bool(filled.problems), "before": before, "queue": jobs.queue_of(kind),
         "training": issubclass(SPECS[kind].spec, TrainingSpec),
         "other_problems": [text for name, text in filled.problems.items() if name not in known],
