@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from workers import heads
+
 # A job's log is read by people; bars that redraw themselves are not for it.
 transformers_logging.disable_progress_bar()
 
@@ -92,6 +94,7 @@ def load_tokenizer(path: str | Path) -> Any:
     Raises ValueError if it has no chat template or no end-of-turn token.
     """
     tokenizer = AutoTokenizer.from_pretrained(path)
+    heads.teach_turns(tokenizer)
     if not tokenizer.chat_template:
         raise ValueError(f"{path}: the tokenizer has no chat template; use an instruction-tuned model.")
     if tokenizer.eos_token_id is None:
@@ -221,29 +224,23 @@ def pad(rows: Sequence[Sequence[int]], *, value: int, left: bool = False) -> tup
 
 
 def load_reward_model(
-    path: str | Path, adapter: str | Path | None = None, *, dtype: torch.dtype = torch.float32
+    path: str | Path, adapter: str | Path | None = None, *, outputs: int = 1, dtype: torch.dtype = torch.float32
 ) -> Any:
-    """Load a reward model: a backbone and a scalar head, as AutoModelForSequenceClassification with one label.
+    """Load a reward model: a backbone and a head, as AutoModelForSequenceClassification with one label, or `outputs`.
 
-    `path` may be a plain language model: its head then starts at zero, so that every response scores 0 and a
-    run needs no seed for it. `adapter` holds LoRA weights together with the trained head.
+    `path` may be a plain language model or encoder: its head then starts at zero, so that every response scores 0 and
+    a run needs no seed for it. `adapter` holds LoRA weights together with the trained head, or an ensemble of such.
     """
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # a new head is announced as "missing weights"
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            path, num_labels=1, dtype=dtype, output_loading_info=True
+            path, num_labels=outputs, dtype=dtype, output_loading_info=True
         )
     finally:
         transformers_logging.set_verbosity(verbosity)
-    if report["missing_keys"]:
-        nn.init.zeros_(model.score.weight)
-    model.score.float()  # small steps of the head would be lost in bfloat16
-    if adapter is not None:
-        from peft import PeftModel
-
-        model = PeftModel.from_pretrained(model, adapter)
-    return model.eval()
+    model = heads.prepare(model, report["missing_keys"])
+    return (model if adapter is None else heads.with_adapters(model, adapter)).eval()
 
 
 def add_lora(
@@ -261,7 +258,7 @@ def add_lora(
     `last_layers` puts them on the last so many layers only; the layers below then need no backward pass,
     which is what makes training on a CPU affordable. A reward model's head is trained as well.
     """
-    from peft import LoraConfig, TaskType, get_peft_model
+    from peft import LoraConfig, get_peft_model
 
     layers = model.config.num_hidden_layers
     if last_layers is not None and not 1 <= last_layers <= layers:
@@ -272,7 +269,7 @@ def add_lora(
         lora_dropout=dropout,
         target_modules=_linear_names(model) if targets == "all-linear" else list(targets),
         layers_to_transform=None if last_layers is None else list(range(layers - last_layers, layers)),
-        task_type=TaskType.SEQ_CLS if hasattr(model, "score") else TaskType.CAUSAL_LM,
+        **heads.adapter_settings(model),
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -291,7 +288,9 @@ def save_adapter(model: Any, folder: Path) -> None:
 
 
 def save_merged(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Save a model that needs no adapter, with its tokenizer. Merges in place: `model` is spent afterwards."""
+    """Save a model that needs no adapter, with its tokenizer. Merges in place: `model` is spent. Not of an ensemble."""
+    if len(heads.members_of(model)) > 1:
+        raise ValueError("An ensemble cannot be merged: it is several adapters, and a merged model would be one.")
     merged = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
     # Others' code finds a reward model's last token by this id.
     merged.config.pad_token_id = tokenizer.pad_token_id
@@ -352,12 +351,14 @@ def vocabulary_logits(inner: Any, hidden: Tensor) -> Tensor:
 
 def last_token_scores(model: Any, rows: Sequence[Sequence[int]], *, pad_id: int) -> Tensor:
     """Reward of each row of tokens (prompt and completion), read at its last token, shape (rows,)."""
-    inner = inner_of(model)
+    return head_outputs(model, rows, pad_id=pad_id).squeeze(-1)
+
+
+def head_outputs(model: Any, rows: Sequence[Sequence[int]], *, pad_id: int) -> Tensor:
+    """All that the head says of each row of tokens, shape (rows, outputs)."""
     device = next(model.parameters()).device
     ids, mask = pad(rows, value=pad_id)
-    hidden = backbone_of(inner)(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
-    last = hidden[torch.arange(len(rows), device=device), mask.sum(dim=1).to(device) - 1]
-    return inner.score(last.float()).squeeze(-1)
+    return heads.read(inner_of(model), ids.to(device), mask.to(device))
 
 
 @dataclass(frozen=True)
@@ -373,19 +374,18 @@ class Conversation:
 def reward_scores(
     model: Any, tokenizer: Any, conversations: Sequence[Conversation], *, batch_size: int = 16
 ) -> list[float]:
-    """Reward of each conversation, in its order; higher is better. Only differences have a meaning."""
+    """Reward of each conversation, in its order; higher is better. Only differences have a meaning.
+
+    The mean over its members where the model is an ensemble.
+    """
     rows = [
         [*prompt_ids(tokenizer, item.messages), *completion_ids(tokenizer, item.response, item.finished)]
         for item in conversations
     ]
-    order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-    scores = [0.0] * len(rows)
-    for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
-        values = last_token_scores(model, [rows[index] for index in batch], pad_id=tokenizer.pad_token_id)
-        for index, value in zip(batch, values.tolist(), strict=True):
-            scores[index] = value
-    return scores
+    scores = heads.by_member(
+        model, rows, lambda some: last_token_scores(model, some, pad_id=tokenizer.pad_token_id), batch_size=batch_size
+    )
+    return scores.mean(dim=0).tolist()
 
 
 def inner_of(model: Any) -> Any:

@@ -15,7 +15,7 @@ from registry.models import Dataset, ModelVersion
 from registry.references import NotThere, dataset_named, model_named
 from registry.specs.base import Precision
 from registry.specs.training import TrainingSpec
-from workers import modeling
+from workers import heads, modeling
 from workers.errors import JobError
 
 Format = ModelVersion.Format
@@ -136,10 +136,10 @@ def trainable(model: Any, spec: TrainingSpec) -> Any:
     if layers is None:
         return model.requires_grad_(True)
     model.requires_grad_(False)
-    for layer in modeling.backbone_of(model).layers[-layers:]:
+    for layer in heads.layers_of(model)[-layers:]:
         layer.requires_grad_(True)
-    if hasattr(model, "score"):
-        model.score.requires_grad_(True)
+    for name in heads.parts_of(model) if heads.has_head(model) else ():
+        model.get_submodule(name).requires_grad_(True)
     return model
 
 

@@ -307,6 +307,25 @@ def test_a_judge_that_is_right_by_label_is_bradley_terry() -> None:
         verdict_loss(t(1), t(0), label=t(2))
 
 
+def test_bradley_terry_with_a_soft_label_a_pair() -> None:
+    """All alike it is label smoothing; at one half the pair is a tie."""
+    soft = bradley_terry_loss(t(1.2, 1.2, 1.2), t(0.4, 0.4, 0.4), label_smoothing=t(0.0, 0.1, 0.5))
+    smoothed = [bradley_terry_loss(t(1.2), t(0.4), label_smoothing=one).item() for one in (0.0, 0.1)]
+    tie = bradley_terry_loss(t(1.2), t(0.4), tie=torch.tensor([True])).item()
+    assert soft.tolist() == pytest.approx([*smoothed, tie])
+    with pytest.raises(ValueError, match="of a pair"):
+        bradley_terry_loss(t(1.2), t(0.4), label_smoothing=t(0.6))
+
+
+@pytest.mark.parametrize("name", ["margin", "tie", "label_smoothing"])
+def test_shapes_of_a_reward_loss_never_broadcast(name: str) -> None:
+    """One margin a pair, in another shape, would give a loss of every pair with every margin."""
+    wrong = torch.zeros(2, 1, dtype=torch.bool if name == "tie" else torch.float32)
+    given: dict[str, Any] = {name: wrong}
+    with pytest.raises(ValueError, match=f"{name} has the shape"):
+        bradley_terry_loss(t(1.2, 0.3), t(0.4, 0.1), **given)
+
+
 def test_bradley_terry_label_smoothing_and_centering() -> None:
     win, loss = -math.log(sigmoid(0.8)), -math.log(sigmoid(-0.8))
     smoothed = bradley_terry_loss(t(1.2), t(0.4), label_smoothing=0.1)

@@ -20,7 +20,7 @@ def bradley_terry_loss(
     *,
     margin: Tensor | float = 0.0,
     tie: Tensor | None = None,
-    label_smoothing: float = 0.0,
+    label_smoothing: Tensor | float = 0.0,
     centering: float = 0.0,
 ) -> Tensor:
     """Loss of each pair, shape (batch,), in nats.
@@ -35,20 +35,25 @@ def bradley_terry_loss(
         margin: how far apart the two should be, in units of the reward, shape (batch,) or one number. A tie
             has none.
         tie: boolean, shape (batch,): the pair was judged equally good. None: no ties.
-        label_smoothing: e, the probability that a vote is the wrong way round, in [0, 0.5).
+        label_smoothing: e, the probability that a vote is the wrong way round: one number in [0, 0.5), or one a pair,
+            shape (batch,), in [0, 0.5] (a soft label).
         centering: c, at least 0, in nats a squared reward: pulls the rewards of a pair towards a sum of zero.
     """
-    smoothing(label_smoothing)
+    soft = label_smoothing if isinstance(label_smoothing, Tensor) else None
+    if not isinstance(label_smoothing, Tensor):
+        smoothing(label_smoothing)
+    elif not ((label_smoothing >= 0) & (label_smoothing <= 0.5)).all():
+        raise ValueError("label_smoothing of a pair must be in [0, 0.5].")
     if centering < 0:
         raise ValueError(f"centering must be at least 0, it is {centering}.")
     same_shape(
         chosen_scores=chosen_scores, rejected_scores=rejected_scores, tie=tie,
-        margin=margin if isinstance(margin, Tensor) else None,
+        margin=margin if isinstance(margin, Tensor) else None, label_smoothing=soft,
     )  # fmt: skip
     difference = chosen_scores - rejected_scores
     asked = difference - margin
     loss = -F.logsigmoid(asked)
-    if label_smoothing:
+    if soft is not None or label_smoothing:
         loss = (1 - label_smoothing) * loss - label_smoothing * F.logsigmoid(-asked)
     if tie is not None:
         half = -(F.logsigmoid(difference) + F.logsigmoid(-difference)) / 2
