@@ -1,10 +1,12 @@
 from django.urls import path
 
-from registry import compare_views, launch_views, model_pages, queue_views, views
+from registry import compare_views, doctor_pages, launch_views, model_pages, queue_views, views
 
 urlpatterns = [
     path("p/<slug:slug>/runs/", views.runs, name="runs"),
     path("p/<slug:slug>/launch/<slug:kind>/", launch_views.launch, name="launch"),
+    path("p/<slug:slug>/launch/<slug:kind>/examine/", doctor_pages.examine, name="examine"),
+    path("p/<slug:slug>/examinations/<slug:name>/", doctor_pages.examination, name="examination"),
     path("p/<slug:slug>/runs/<slug:name>/", views.run, name="run"),
     path("p/<slug:slug>/runs/<slug:name>/log/", views.run_log, name="run-log"),
     path("p/<slug:slug>/runs/<slug:name>/cancel/", views.cancel, name="cancel"),

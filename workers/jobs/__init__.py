@@ -15,6 +15,7 @@ JOBS: dict[str, str] = {
     "train_group": "workers.jobs.train_group",
     "train_edits": "workers.jobs.train_edits",
     "train_judge": "workers.jobs.train_judge",
+    "doctor": "workers.jobs.doctor",
     "judge": "workers.jobs.judge",
     "embed": "workers.jobs.embed",
     "score": "workers.jobs.score",

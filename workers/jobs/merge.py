@@ -23,7 +23,7 @@ def run(context: JobContext, spec: MergeSpec) -> None:
     if version.format != ModelVersion.Format.ADAPTER:
         raise JobError(f"{version} is no adapter, so there is nothing to merge. Use it as it is.")
     context.progress(0, 3, f"Loading {version.name}")
-    load = sources.policy_and_tokenizer if version.role == "policy" else sources.reward_and_tokenizer
+    load = sources.reward_and_tokenizer if version.role == "reward" else sources.policy_and_tokenizer
     # Merged in float32 also where bfloat16 is written: what is rounded twice is not what was trained.
     model, tokenizer = load(version, device="cpu", precision="float32")
     context.check_stop()

@@ -17,7 +17,7 @@ from registry.specs import TrainJudgeSpec
 from workers import judging, modeling, sources
 from workers.context import JobContext
 from workers.errors import JobError
-from workers.jobs.training import publish_adapter, run_loop, settings_of
+from workers.jobs.training import publish_adapter, refuse_large_loss, run_loop, settings_of
 from workers.training import Evaluation, VerdictRow, Verdicts
 
 LETTERS = ("A", "B", "C")
@@ -106,6 +106,8 @@ def read(context: JobContext, dataset: Dataset, tokenizer: Any, spec: TrainJudge
             counts["too_long"] += 1
             continue
         found.append(Asked(one, row["prompt_key"], question_of(row)))
+    if split == "train":
+        refuse_large_loss(counts, len(found) + counts.total(), spec)
     left_out = "".join(f"; {counts[name]:,} {words}" for name, words in LEFT_OUT.items() if counts[name])
     context.log(f"{split}: {len(found) + counts.total():,} verdicts read, {len(found):,} used{left_out}")
     return found

@@ -3,7 +3,7 @@
 import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from curate.rows import ROW_TYPES
 from evaluate.stats import accuracy_of
 from registry.models import Dataset, ModelVersion
 from registry.specs.training import TrainingSpec
-from workers import modeling, sources
+from workers import doctor, modeling, sources
 from workers.context import JobContext
 from workers.errors import JobError, Stopped
 from workers.modeling import Messages
@@ -38,12 +38,25 @@ class Data:
             except OtherTokenizer as error:
                 raise JobError(f"{dataset} cannot train this model. {error}") from error
             context.log(found[split].sentence(split, max_tokens=spec.max_tokens))
+        refuse_large_loss(found["train"].left_out, found["train"].count, spec)
         self.train, self.held_out = found["train"].rows, found["held_out"].rows
         self.prompts = found["held_out"].keys
         self.asked: list[Messages] = list({str(one): one for one in found["held_out"].asked}.values())
         if not self.train:
             why = found["train"].sentence("train", max_tokens=spec.max_tokens)
             raise JobError(f"No row of {dataset} can be learned from: {why}. Raise max_tokens, or build it otherwise.")
+
+
+def refuse_large_loss(left_out: Mapping[str, int], rows: int, spec: TrainingSpec) -> None:
+    """Raise JobError where more of the training rows cannot be read than somebody would expect, unless it is allowed.
+
+    What is left out on purpose (ties, other tasks) does not count. No row left at all is told apart.
+    """
+    lost = {name: left_out[name] for name in doctor.REASONS if left_out.get(name)}
+    if spec.allow_left_out or sum(lost.values()) == rows:
+        return
+    if refused := doctor.too_much_left_out(lost, rows):
+        raise JobError(refused)
 
 
 def refuse_other_rows(dataset: Dataset, reader: Reader, *, kind: str) -> None:

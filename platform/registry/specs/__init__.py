@@ -2,6 +2,7 @@
 
 from registry.specs.base import JobKind, Spec, SpecError, from_yaml, parse, read_yaml, ref_of, to_yaml
 from registry.specs.build_dataset import BuildDatasetSpec
+from registry.specs.doctor import DoctorSpec
 from registry.specs.embed import EmbedSpec
 from registry.specs.export import ExportSpec
 from registry.specs.import_ import ImportSpec
@@ -111,6 +112,9 @@ SPECS: dict[str, JobKind] = {
         "merged",
         launchable=False,
         makes=("policy", "base"),
+    ),
+    "doctor": JobKind(
+        DoctorSpec, "Data doctor", "Look at a training's data before it runs", "cpu", "doctor", launchable=False
     ),
     "serve": JobKind(ServeSpec, "Serve", "Answer in chats while people write", "cpu", "serve", launchable=False),
 }

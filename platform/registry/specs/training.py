@@ -28,6 +28,9 @@ class TrainingSpec(Spec):
         0, ge=0, le=1000, description="train the last so many layers only, which is faster; 0 takes all"
     )
     max_tokens: int = Field(512, ge=16, le=32768, description="rows with a longer side are left out and counted")
+    allow_left_out: bool = Field(
+        False, description="train although more than 5% of the rows are too long, empty or the same on both sides"
+    )
     eval_every: int = Field(20, ge=1, le=1_000_000, description="steps between measurements on the held-out rows")
     checkpoint_every: int = Field(20, ge=1, le=1_000_000, description="steps between checkpoints")
     patience: int | None = Field(
