@@ -19,7 +19,8 @@ from exchange import api
 from exchange.exports import consent, kept
 from exchange.exports.errors import ExportError
 from exchange.exports.formats import FORMATS, Format
-from exchange.exports.formats.base import shape_of
+from exchange.exports.formats.base import holds, shape_of
+from exchange.exports.notes import notes
 from exchange.exports.people import People
 from exchange.exports.sources import SOURCES, Source
 from exchange.exports.stream import FILES, Export, look, prepare
@@ -49,6 +50,8 @@ class Card:
     format: Format
     refused: str
     """Why it cannot hold what is chosen; empty where it can."""
+    holds: str = ""
+    """What it can hold, in words."""
 
 
 @never_cache
@@ -134,7 +137,7 @@ def cards(project: Project, what: str, name: str) -> list[Card]:
             return str(error)
         return ""
 
-    found = [Card(one, refusal(one)) for one in FORMATS.values()]
+    found = [Card(one, refusal(one), holds(one)) for one in FORMATS.values()]
     return sorted(found, key=lambda card: bool(card.refused))
 
 
@@ -159,7 +162,7 @@ def page_context(
         "first": [pretty(row) for row in seen.rows] if seen else [], "look": seen, "made": made,
         "example": People(project, "pseudonyms").pseudonym(request.user.pk),
         "beside": json.dumps(beside, indent=1, ensure_ascii=False) if beside else "",
-        "warnings": consent.warnings(project, made.spec) if made else [],
+        "warnings": consent.warnings(project, made.spec) if made else [], "notes": notes(made) if made else [],
         "running": running(project), "past": past(project), "request_key": uuid.uuid4(),
     }  # fmt: skip
 

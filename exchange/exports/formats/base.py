@@ -58,17 +58,23 @@ class Format:
     """Whether readers of this format stand columns that they do not know."""
     together: bool = False
     """Whether the answers to a task are kept together: then answers are read as tasks."""
+    ties: bool = True
+    """Whether a pair that is a tie can be written; else such rows are left out."""
     beside: Callable[[str, str], dict[str, Any]] | None = None
     """(kind of row, name of the file) -> what has to be put into the reader's own settings."""
+
+
+def holds(one: Format) -> str:
+    """What a format can write, in words; empty where it takes everything."""
+    return ", ".join(sorted({KINDS[name] for name in one.shapes}))
 
 
 def shape_of(one: Format, kind: str, title: str) -> Shape:
     """The shape for this kind of row; ExportError that names what the format can write."""
     if kind in one.shapes:
         return one.shapes[kind]
-    can = sorted({KINDS[name] for name in one.shapes})
     raise ExportError(
-        f"{one.title} cannot hold {KINDS.get(kind, kind)}, which {title} is made of: it holds {', '.join(can)}. "
+        f"{one.title} cannot hold {KINDS.get(kind, kind)}, which {title} is made of: it holds {holds(one)}. "
         "Choose another format, or “As they are”."
     )
 

@@ -18,4 +18,5 @@ COLUMNS = (*messages("prompt", "completion"), LABEL)
 FORMAT = Format(
     "kto", "KTO", "one answer and a label a row, two rows of a pair",
     {"preference": Shape(preference, COLUMNS), "unpaired": Shape(unpaired, COLUMNS)},
+    ties=False,
 )  # fmt: skip

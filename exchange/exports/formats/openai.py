@@ -25,5 +25,5 @@ def sft(row: Row) -> Iterator[Row]:
 FORMAT = Format(
     "openai", "OpenAI fine-tuning", "chats, or input with preferred and other output",
     {"preference": Shape(preference, ()), "sft": Shape(sft, ())},
-    files=("jsonl",), extras=False,
+    files=("jsonl",), extras=False, ties=False,
 )  # fmt: skip

@@ -11,6 +11,7 @@ from accounts.models import Project
 from exchange.exports import consent, kept
 from exchange.exports.errors import ExportError
 from exchange.exports.formats import FORMATS
+from exchange.exports.notes import notes
 from exchange.exports.stream import Export, prepare
 from registry.specs import ExportSpec, SpecError, parse
 
@@ -59,7 +60,7 @@ class Command(BaseCommand):
             consent.check(project, spec)
         except (SpecError, ExportError) as error:
             raise CommandError(str(error)) from error
-        for sentence in consent.warnings(project, spec):
+        for sentence in [*consent.warnings(project, spec), *notes(made)]:
             self.stderr.write(self.style.WARNING(sentence))
         written = write(made, options["out"], resume=options["resume"])
         if not written:

@@ -40,7 +40,10 @@ def test_the_first_row_and_texts_that_name_people(researcher_client: Client, fre
 def test_an_empty_project_has_a_page(researcher_client: Client) -> None:
     answer = researcher_client.get(PAGE)
     assert answer.status_code == 200
-    assert "There is no row yet" in answer.content.decode()
+    page = answer.content.decode()
+    assert "There is no row yet" in page
+    assert "Export 0 rows" not in page and 'href="/p/helpful/import/"' in page
+    assert "holds preference pairs, prompts with one completion" in page  # what the greyed ones are for
 
 
 def test_few_rows_are_sent_at_once(project: Project, researcher_client: Client, votes: list[Feedback]) -> None:
