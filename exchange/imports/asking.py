@@ -40,6 +40,8 @@ TITLES = {
     "pairwise": "comparison", "rubric": "ratings", "ranking": "ranking", "selection": "good or bad",
     "critique": "critique", "edit": "edit",
 }  # fmt: skip
+MAX_LEVEL = 200
+"""Characters of a level's words that are kept."""
 LEVELS = ["1, the lowest", "2", "3", "4", "5, the highest"]
 
 
@@ -61,10 +63,23 @@ def options(kind: str, builder: Builder) -> dict[str, Any]:
     if len(set(keys)) < len(keys):
         raise ValueError("Two dimensions have names that differ in nothing but signs. Rename one of them.")
     dimensions = [
-        {"key": key, "name": name[:60], "question": "", "levels": LEVELS}
+        {"key": key, "name": name[:60], "question": "", "levels": levels_of(builder, name)}
         for key, name in zip(keys, builder.dimensions, strict=True)
     ]
     return {"rubric": {"title": f"Imported: {builder.mapping.source or 'ratings'}"[:120], "dimensions": dimensions}}
+
+
+def levels_of(builder: Builder, dimension: str) -> list[str]:
+    """In the file's own words where it has some, so that nobody reads levels into it that it does not have."""
+    words: dict[str, list[str]] = {}
+    for _, becomes, _ in builder.by_role["rating"]:
+        if becomes.name == dimension:
+            for there, means in becomes.values.items():
+                words.setdefault(means, []).append(there)
+    if not words:
+        return LEVELS
+    given = {level: " or ".join(dict.fromkeys(there))[:MAX_LEVEL] for level, there in words.items()}
+    return [given.get(str(level), "not a level of the file") for level in range(1, len(LEVELS) + 1)]
 
 
 def protocol_of(builder: Builder, project: Project, user: User | None, *, make: bool) -> Protocol | None:

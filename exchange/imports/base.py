@@ -86,6 +86,7 @@ ROLES: dict[str, Role] = {
         Role("rejected", "Rejected answer", "the worse one, as answer B"),
         Role("winner", "Preference", "which answer is better, or how much", named="rater", mapped=True),
         Role("label", "Good or bad", "a verdict on one answer alone, as KTO uses it", named="rater", mapped=True),
+        Role("fits", "Acceptable", "whether an answer is good enough, yes or no", sided=True, mapped=True),
         Role("rating", "Rating", "1 to 5 on a dimension", sided=True, named="dimension", mapped=True),
         Role("rank", "Place", "1 is the best", sided=True),
         Role("ranking", "Ranking", "all places: a list in the order of the answers"),
@@ -256,6 +257,8 @@ class Format:
     """One line -> flat rows, one a rater where it holds several. Raises ValueError with a sentence."""
     guess: Callable[[Sequence[Row]], MappingOf[str, Becomes]] | None = None
     """(first rows, unfolded) -> what columns become that have no fixed names, such as scores a dimension."""
+    made: MappingOf[str, str] = field(default_factory=dict)
+    """Columns that `unfold` makes -> the column of the file that they are read from, where it is one."""
 
 
 # --- Records ----------------------------------------------------------------------------------------------------

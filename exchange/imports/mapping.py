@@ -46,7 +46,7 @@ class Builder:
         self.names = {role: found[0][0] for role, found in self.by_role.items()}
         self.sides = {
             role: {becomes.side or 0: (name, get) for name, becomes, get in self.by_role.get(role, ())}
-            for role in ("response", "model", "conversation", "prompt_of", "rank")
+            for role in ("response", "model", "conversation", "prompt_of", "rank", "fits")
         }
         self.has_texts = bool({"response", "responses", "chosen", "conversation", "messages"} & set(self.by_role))
         self.votes = mapping.raters != "none"
@@ -63,6 +63,8 @@ class Builder:
             if len(names) > 1:
                 raise ValueError(f"{' and '.join(names[:3])} both become {ROLES[role].title.lower()}. Choose one.")
         asked = {"prompt", "messages", "conversation", "prompt_of", "key"} & set(self.by_role)
+        if {"label", "fits"} <= set(self.by_role):
+            raise ValueError("One column says good or bad, and one says what is acceptable: take one.")
         pair = {"chosen", "rejected"} & set(self.by_role)
         if not asked and len(pair) < 2:
             raise ValueError("No column becomes the prompt. Say which one holds what the person asked.")
@@ -82,7 +84,7 @@ class Builder:
             found.add(("rubric", "all" if len(rated) > 1 or self.single else "first"))
         if roles & {"rank", "ranking"}:
             found.add(("ranking", "all"))
-        if "label" in roles:
+        if roles & {"label", "fits"}:
             found.add(("selection", "all"))
         if roles & {"critique", "strengths", "refinement"}:
             found.add(("critique", "all" if self.single else "first"))

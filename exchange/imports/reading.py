@@ -22,7 +22,8 @@ Bad = Callable[[Problem, Row | None, bytes | None], None]
 """(what is wrong, the row and the bytes of its line where it has any)"""
 Read = tuple[list[Record], Row, bytes | None]
 """A line's records, its row, and its bytes where it has any."""
-Seen = Callable[[int, Row, list[Record]], None]
+Seen = Callable[[Row, list[Row], list[Record]], None]
+"""(a line's row, the flat rows that it was unfolded to, its records)"""
 
 
 def builder_of(mapping: Mapping) -> Builder:
@@ -105,10 +106,8 @@ class Pass:
     def records(self, line: int, row: Row, raw: bytes | None) -> list[Record]:
         """None of a line's records where one of them is wrong."""
         try:
-            if self.format.unfold is None:
-                found = [self.builder.record(line, row)]
-            else:
-                found = [self.builder.record(line, one) for one in self.format.unfold(row)]
+            flat = [row] if self.format.unfold is None else list(self.format.unfold(row))
+            found = [self.builder.record(line, one) for one in flat]
         except LineError as error:
             self.refuse(self.problem(line, error, row, raw), row, raw)
             return []
@@ -117,7 +116,7 @@ class Pass:
             self.refuse(Problem(line, what, excerpt(raw) if raw else excerpt(str(row))), row, raw)
             return []
         if self.seen:
-            self.seen(line, row, found)
+            self.seen(row, flat, found)
         return found
 
     def problem(self, line: int, error: LineError, row: Row, raw: bytes | None) -> Problem:

@@ -43,6 +43,8 @@ def votes_of(builder: "Builder", row: Row, answers: Sequence[Answer]) -> list[Vo
     for name, becomes, get in builder.by_role.get("label", ()):
         good = values.good_of(get(row), becomes.values, name)
         add(becomes.name, None if good is None else Said("selection", {"fits": [0]} if good else {"none": True}))
+    if builder.sides["fits"]:
+        add("", fits(builder, row, answers))
     add(next((one.name for _, one, _ in builder.by_role.get("critique", ())), ""), critique(builder, row))
     add(next((one.name for _, one, _ in builder.by_role.get("edited", ())), ""), edit(builder, row, answers))
     if said and "comment" in builder.one and (comment := builder.text("comment", row).strip()):
@@ -79,6 +81,21 @@ def rubric(builder: "Builder", row: Row, answers: Sequence[Answer]) -> Said | No
         raise LineError("One answer is rated on a dimension on which the other is not. Mend it, or skip the line.")
     ratings = [rated[side] for side in range(len(answers))]
     return Said("rubric", {"ratings": ratings}, strength_of_ratings(ratings) if len(ratings) == 2 else None)
+
+
+def fits(builder: "Builder", row: Row, answers: Sequence[Answer]) -> Said | None:
+    """Which of the answers are good enough, each by a yes or no of its own."""
+    good: dict[int, bool] = {}
+    for side, (name, get) in builder.sides["fits"].items():
+        said = values.good_of(get(row), builder.mapping.columns[name].values, name)
+        if said is not None:
+            good[side] = said
+    if not good:
+        return None
+    if sorted(good) != list(range(len(answers))):
+        raise LineError("It is said of some answers whether they fit, and not of all. Mend it, or skip the line.")
+    chosen = [side for side in sorted(good) if good[side]]
+    return Said("selection", {"fits": chosen} if chosen else {"none": True})
 
 
 def ranking(builder: "Builder", row: Row, answers: Sequence[Answer]) -> Said | None:

@@ -13,7 +13,7 @@ from annotate.intake.task_making import protocols_of
 from annotate.models import Protocol
 from exchange.imports import base
 from exchange.imports.base import RATERS, ROLES, SIDES, Becomes, Check, Column, ValueFound
-from exchange.imports.check import meaning
+from exchange.imports.watch import meaning
 from exchange.models import Upload
 from registry.models import ModelVersion
 
@@ -27,7 +27,10 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("", ("skip",)),
     ("What is asked", ("prompt", "input", "system", "history", "messages")),
     ("Answers", ("response", "responses", "conversation", "prompt_of", "chosen", "rejected", "model", "models")),
-    ("Votes", ("winner", "label", "rating", "rank", "ranking", "critique", "strengths", "refinement", "edited")),
+    (
+        "Votes",
+        ("winner", "label", "fits", "rating", "rank", "ranking", "critique", "strengths", "refinement", "edited"),
+    ),
     ("Who and when", ("rater", "comment", "answered_at", "seconds")),
     ("About the item", ("lang", "tags", "key", "criterion")),
 )
@@ -39,6 +42,7 @@ WINNERS = (
 MEANINGS: dict[str, tuple[tuple[str, str], ...]] = {
     "winner": WINNERS,
     "label": (("good", "good"), ("bad", "bad")),
+    "fits": (("good", "acceptable"), ("bad", "not acceptable")),
     "rating": tuple((str(level), str(level)) for level in range(1, 6)),
 }
 """What a value of a translated column can mean, by role."""

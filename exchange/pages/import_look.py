@@ -103,7 +103,9 @@ class Look:
 
     @property
     def guessed(self) -> int:
-        return sum(column.sure for column in self.columns)
+        """Columns whose guess wants no look."""
+        sure = {column.name: column.sure for column in self.columns}
+        return sum(sure[row.column.name] and row.verdict != "look" for row in self.rows)
 
     @property
     def langs(self) -> str:

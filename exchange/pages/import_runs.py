@@ -112,6 +112,18 @@ class Run:
         return int(self.counts.get("joined_by_key", 0)) + int(self.counts.get("joined_by_text", 0))
 
     @property
+    def quiet(self) -> list[str]:
+        """Why there are fewer votes than lines, in sentences: what was no vote, and what was here already."""
+        found = []
+        if count := int(self.counts.get("without_vote", 0)):
+            lines, they = ("line says", "its") if count == 1 else ("lines say", "their")
+            found.append(f"{count:,} {lines} nothing of {they} answers: prompt and answers came in, without a vote.")
+        if count := int(self.counts.get("votes_known", 0)):
+            votes = "vote was" if count == 1 else "votes were"
+            found.append(f"{count:,} {votes} here already, or twice in the file, and did not come in again.")
+        return found
+
+    @property
     def skipped(self) -> int:
         return int(self.counts.get("skipped", 0))
 

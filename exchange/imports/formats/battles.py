@@ -71,7 +71,7 @@ TULU = Format(
     columns=read({
         "prompt": "prompt", "model_a": "model:a", "model_b": "model:b", "completion_a": "response:a",
         "completion_b": "response:b", "preference": "winner", "evaluator": "rater", "timestamp": "answered_at",
-        "completion_a_is_acceptable": "rating:a:acceptable(no=1, yes=5)",
-        "completion_b_is_acceptable": "rating:b:acceptable(no=1, yes=5)", "comment": "comment",
+        "completion_a_is_acceptable": "fits:a",
+        "completion_b_is_acceptable": "fits:b", "comment": "comment",
     }),
 )  # fmt: skip

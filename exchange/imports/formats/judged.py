@@ -15,7 +15,7 @@ def models_of_pair(row: Row) -> list[Row]:
 PANDALM = Format(
     slug="pandalm", title="PandaLM test set", summary="two responses, three annotators: 0 tie, 1 first, 2 second",
     shapes=ANY, needs=("instruction", "response1", "response2", "annotator1", "annotator2", "annotator3"),
-    unfold=models_of_pair,
+    unfold=models_of_pair, made={"model_a": "cmp_key", "model_b": "cmp_key"},
     columns=read({
         "instruction": "prompt", "input": "input", "response1": "response:a", "response2": "response:b",
         "model_a": "model:a", "model_b": "model:b", "motivation_app": "tags",
@@ -51,9 +51,18 @@ DOVE = Format(
         "i_chosen": "prompt_of:a", "r_chosen": "chosen", "i_reject": "prompt_of:b", "r_reject": "rejected",
     }),
 )  # fmt: skip
+FAILED = "$ERROR$"
+"""What stands in CUT's files where its judge gave nothing."""
+
+
+def judged(row: Row) -> list[Row]:
+    return [{**row, "judgment": ""} if str(row.get("judgment", "")).strip() == FAILED else row]
+
+
 CUT = Format(
-    slug="cut", title="CUT critiques", summary="an output and a judgment of it in words (arXiv 2312.14591)",
-    shapes=ANY, needs=("instruction", "output", "judgment"),
+    slug="cut", title="CUT critiques",
+    summary=f"an output and a judgment of it in words; {FAILED} is none (arXiv 2312.14591)",
+    shapes=ANY, needs=("instruction", "output", "judgment"), unfold=judged,
     columns=read({
         "instruction": "prompt", "input": "input", "output": "response:a", "judgment": "critique",
     }),

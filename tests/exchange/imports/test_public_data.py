@@ -53,7 +53,7 @@ FILES = {
     "llmbar/Neighbor.json": ("llmbar", 134, 0, 134, 134, 1, 0),
     "offsetbias/biasbench.json": ("evalbiasbench", 80, 0, 80, 80, 1, 0),
     "dove/val_conditional_pref.jsonl": ("dove", 363, 0, 363, 363, 1, 0),
-    "cut/iter1.json": ("cut", 1000, 0, 287, 287, 1, 0),
+    "cut/iter1.json": ("cut", 1000, 0, 240, 240, 1, 0),  # 713 say nothing, and 47 judgments failed
     "tulu/tulu_human_eval.xlsx": ("tulu-human-eval", 1150, 9, 1141, 996, 16, 4),  # nine answered the same item twice
     "label_studio/export.json": ("label-studio", 10, 0, 8, 8, 1, 2),
     "label_studio/export.min.json": ("label-studio-min", 9, 0, 8, 8, 1, 2),
@@ -137,9 +137,18 @@ def test_tulu_strengths_map_exactly(project: Project) -> None:
     assert set(found) == {2, 1, 0, -1, -2}
     assert found.total() == 1141
     assert all(0 <= there - found[value] <= 9 for value, there in ((2, 188), (1, 235), (0, 376), (-1, 191), (-2, 160)))
-    rubrics = Feedback.objects.filter(kind="rubric", step=1)
-    assert rubrics.count() == 1141
-    assert {level for one in rubrics for side in one.value["ratings"] for level in side.values()} == {1, 5}
+
+
+def test_what_is_acceptable_is_a_yes_or_no_of_each_answer(project: Project) -> None:
+    bring_in(DATA / "tulu/tulu_human_eval.xlsx", project, on_bad="skip")
+    said = Counter(
+        tuple(one.get("fits", ())) for one in Feedback.objects.filter(kind="selection").values_list("value", flat=True)
+    )
+    assert said.total() == 1141
+    # In the file, of whose lines nine are repeated and left out.
+    for fits, there in {(0, 1): 783, (0,): 127, (1,): 125, (): 115}.items():
+        assert 0 <= there - said[fits] <= 9
+    assert not Feedback.objects.filter(kind="rubric").exists()
 
 
 def test_dove_pairs_keep_both_prompts(project: Project) -> None:
@@ -155,7 +164,11 @@ def test_dove_pairs_keep_both_prompts(project: Project) -> None:
 
 def test_cut_judgments_are_critiques_of_the_output(project: Project) -> None:
     bring_in(DATA / "cut/iter1.json", project)
-    rows = [row for row in json.loads((DATA / "cut/iter1.json").read_text()) if row["judgment"]]
+    rows = [
+        row
+        for row in json.loads((DATA / "cut/iter1.json").read_text())
+        if row["judgment"] and row["judgment"] != "$ERROR$"
+    ]
     given = Feedback.objects.filter(kind="critique")
     assert sorted(one.value["weaknesses"] for one in given) == sorted(row["judgment"].strip() for row in rows)
     assert all(one.preference is None and one.value["marks"] == [] for one in given)
@@ -184,7 +197,7 @@ def test_potato_votes_are_those_of_the_two_people(project: Project) -> None:
 
 def test_lines_without_a_critique_and_empty_answers_are_said(project: Project) -> None:
     for name, words in (
-        ("cut/iter1.json", "713 lines have no critique: prompt and answers come in, without a vote."),
+        ("cut/iter1.json", "760 lines have no critique: prompt and answers come in, without a vote."),
         ("pandalm/testset-v1.json", "23 answers are empty, and were judged as they are."),
     ):
         path = DATA / name

@@ -430,12 +430,13 @@ def test_what_came_of_it_and_the_list_of_past_ones(researcher_client: Client) ->
     Job.objects.update(status=Job.Status.SUCCEEDED, finished_at=timezone.now())
     upload.refresh_from_db()
     upload.state, upload.report_path = State.IMPORTED, f"{upload.path}.left-out.jsonl"
-    upload.counts = {**upload.counts, "lines": 9, "written": 8, "skipped": 1}
+    upload.counts = {**upload.counts, "lines": 9, "written": 8, "skipped": 1, "without_vote": 3, "votes_known": 1}
     upload.save()
     assert upload.report is not None
     upload.report.write_bytes(b'{"line": 9, "reason": "torn"}\n')
     page = researcher_client.get(f"{page_of(upload)}result/").content.decode()
     assert "8 lines imported" in page and "1 line was left out." in page
+    assert "3 lines say nothing of their answers" in page and "1 vote was here already" in page
     for link in ("leaderboard", "quality", "datasets/new"):
         assert f"/p/helpful/{link}/" in page
     report = researcher_client.get(f"{page_of(upload)}report/")
