@@ -12,7 +12,7 @@ from workers.training import PolicyPairs
 
 
 def run(context: JobContext, spec: TrainDpoSpec) -> None:
-    mixture: dict[str, float] = {name: weight for name, weight in spec.mixture.items()}
+    mixture: dict[str, float] = dict(spec.mixture.items())
     names: list[str] = list(mixture) or [spec.objective]
     options = {"beta": spec.beta}
     if spec.label_smoothing and any(OBJECTIVES[name].smoothed for name in names):
