@@ -40,12 +40,7 @@ from workers.training import TrainingSettings, train_pairs
 
 PAIRS = 64
 PROMPTS = 64
-RATIO_PAIRS = 24
 REPEATS = 3
-SUFFIXES = (
-    "", "_known_reference", "_gain", "_gain_known_reference", "_share_loop", "_share_prefix", "_share_reference",
-    "_max_loss_difference",
-)  # fmt: skip
 BATCH = 16  # prompts at once
 DECODING = Decoding()
 SEED = 0
@@ -71,51 +66,6 @@ def dpo_tokens_per_s() -> Figure:
         peer_value=round(count / theirs, 1),
         n=PAIRS,
     )
-
-
-def dpo_by_ratio(name: str) -> list[Figure]:
-    """The same with prompts so many times as long as a completion, and what each trick of ours gives.
-
-    Ours without any trick, with shared prefixes, and with the reference's log-probabilities kept from an earlier run;
-    the figure that is compared with TRL is the second, since TRL measures its reference in every run here too.
-    """
-    with workplace() as folder, tempfile.TemporaryDirectory() as kept:
-        import trl
-
-        pairs, tokens = make_ratio_pairs(load_tokenizer(folder), RATIO_PAIRS, RATIOS[name])
-        ways: dict[str, Callable[[], tuple[float, list[float]]]] = {
-            "trl": lambda: train_theirs(folder, pairs, tokens),
-            "plain": lambda: train_ours(folder, tokens, shared_prefix=False),
-            "shared": lambda: train_ours(folder, tokens),
-            "known": lambda: train_ours(folder, tokens, reference_cache=Path(kept)),
-        }
-        losses = {way: run()[1] for way, run in ways.items()}
-        check_losses(losses["shared"], losses["trl"])
-        check_losses(losses["shared"], losses["plain"])
-        check_losses(losses["shared"], losses["known"])
-        rounds = [{way: run()[0] for way, run in ways.items()} for _ in range(REPEATS)]
-        print(f"{name}, seconds: {rounds}", file=sys.stderr)
-    count = sum(pair.tokens for pair in tokens)
-    speed = {way: round(count / statistics.median(one[way] for one in rounds), 1) for way in ways}
-
-    def gain(slow: str, fast: str) -> float:
-        return round(statistics.median(one[slow] / one[fast] for one in rounds), 3)
-
-    peer = f"trl {trl.__version__} DPOTrainer"
-    differences = [abs(a - b) for a, b in zip(losses["shared"], losses["trl"], strict=True)]
-    return [
-        Figure(name, speed["shared"], "tokens/s", peer=peer, peer_value=speed["trl"], n=RATIO_PAIRS),
-        Figure(
-            f"{name}_known_reference", speed["known"], "tokens/s", peer=peer, peer_value=speed["trl"], n=RATIO_PAIRS
-        ),
-        # Medians of the ratios within each round: what else the machine does hits both sides of one round.
-        Figure(f"{name}_gain", gain("trl", "shared"), "times TRL", n=RATIO_PAIRS),
-        Figure(f"{name}_gain_known_reference", gain("trl", "known"), "times TRL", n=RATIO_PAIRS),
-        Figure(f"{name}_share_loop", gain("trl", "plain"), "times", n=RATIO_PAIRS),
-        Figure(f"{name}_share_prefix", gain("plain", "shared"), "times", n=RATIO_PAIRS),
-        Figure(f"{name}_share_reference", gain("shared", "known"), "times", n=RATIO_PAIRS),
-        Figure(f"{name}_max_loss_difference", float(f"{max(differences):.2g}"), "nats", n=len(differences)),
-    ]
 
 
 def sample_tokens_per_s() -> Figure:
@@ -182,22 +132,6 @@ def make_pairs(tokenizer: Any, count: int) -> tuple[list[PreferencePair], list[T
     source = random.Random(SEED)
     pairs = [
         PreferencePair(user(text(source, 20, 60)), text(source, 60, 180), text(source, 60, 180)) for _ in range(count)
-    ]
-    tokens, counts = tokenize_pairs(tokenizer, pairs, max_tokens=1024)
-    if counts.used != count:
-        raise RuntimeError(f"Of {count} pairs only {counts.used} can be trained on.")
-    return pairs, tokens
-
-
-def make_ratio_pairs(tokenizer: Any, count: int, ratio: float) -> tuple[list[PreferencePair], list[TokenPair]]:
-    """Completions of about 100 tokens, prompts of about `ratio` times that; the chat template adds about 40."""
-    source = random.Random(SEED)
-    longest = 100 * ratio
-    pairs = [
-        PreferencePair(
-            user(text(source, round(0.6 * longest), round(1.4 * longest))), text(source, 60, 140), text(source, 60, 140)
-        )
-        for _ in range(count)
     ]
     tokens, counts = tokenize_pairs(tokenizer, pairs, max_tokens=1024)
     if counts.used != count:
@@ -402,10 +336,4 @@ def check_samples(samples: list[Sample], pipe: Any, prompts: list[list[Message]]
     return sum(counts)
 
 
-RATIOS = {"dpo_tokens_per_s_ratio_0_5": 0.5, "dpo_tokens_per_s_ratio_2": 2.0, "dpo_tokens_per_s_ratio_6": 6.0}
-BENCHMARKS = {
-    "dpo_tokens_per_s": dpo_tokens_per_s,
-    "sample_tokens_per_s": sample_tokens_per_s,
-    **{name: functools.partial(dpo_by_ratio, name) for name in RATIOS},
-}
-YIELDS = {name: tuple(name + suffix for suffix in SUFFIXES) for name in RATIOS}
+BENCHMARKS = {"dpo_tokens_per_s": dpo_tokens_per_s, "sample_tokens_per_s": sample_tokens_per_s}
