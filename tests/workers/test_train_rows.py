@@ -232,3 +232,18 @@ def test_the_divergence_is_that_of_the_two_distributions(folder: Path, full: boo
             count += len(completion)
     assert total / count > 1e-3
     assert measured.measure() == pytest.approx(total / count, rel=1e-3)
+
+
+GOLDEN: dict[type[Learner[Any]], list[float]] = {
+    Texts: [5.464736, 5.471588, 5.412471, 5.341881, 5.330108],
+    Unpaired: [0.5, 0.5, 0.490507, 0.500013, 0.441913],
+    JointPairs: [0.693147, 0.667556, 0.613289, 0.553708, 0.506576],
+    Groups: [0.618369, 0.600854, 0.55903, 0.516891, 0.483846],
+    Edits: [5.48718, 5.46832, 5.387073, 5.332637, 5.298526],
+}
+"""The first five losses as they were measured once, in float32 on a processor."""
+
+
+@pytest.mark.parametrize("kind", GOLDEN, ids=lambda kind: kind.__name__)
+def test_the_losses_are_those_of_the_golden_run(folder: Path, kind: type[Learner[Any]]) -> None:
+    assert losses(make(kind, folder))[:5] == pytest.approx(GOLDEN[kind], abs=1e-4)
