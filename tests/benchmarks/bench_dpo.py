@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import random
 import statistics
 import sys
@@ -89,7 +90,7 @@ WORDS = [
 
 
 def dpo_by_ratio(ratio: str, model: str) -> list[Figure]:
-    """Ours beside TRL; the gains are medians of the ratios within one round, since what else a machine does hits both."""
+    """Ours beside TRL; the gains are medians of ratios within a round: other work on the machine hits both."""
     import trl
 
     name = f"dpo_tokens_per_s_ratio_{ratio}{model}"
@@ -121,7 +122,7 @@ def dpo_by_ratio(ratio: str, model: str) -> list[Figure]:
         return round(statistics.median(one[slow] / one[fast] for one in rounds), 3)
 
     order = ["plain", *TRICKS[:-1], "ours"]
-    shares = [gain(*pair) for pair in zip(order, order[1:], strict=False)]
+    shares = [gain(slow, fast) for slow, fast in itertools.pairwise(order)]
     difference = max(abs(a - b) for a, b in zip(losses["ours"], losses["trl"], strict=True))
     of = f"{name.replace('tokens_per_s', 'parity_max_loss_difference')}"
     peer = f"trl {trl.__version__} DPOTrainer"
@@ -196,8 +197,8 @@ def all_logits(inner: Any, hidden: torch.Tensor, targets: torch.Tensor) -> torch
 
 WITHOUT: dict[str, Callable[[], Any]] = {
     "head": lambda: mock.patch("workers.engine.prefix.token_log_probs", all_logits),
-    "adapters": lambda: mock.patch("workers.engine.prefix.fast_products", lambda *_: nullcontext()),
-    "products": lambda: mock.patch("workers.engine.products.has_onednn_products", lambda: False),
+    "adapters": lambda: mock.patch("workers.engine.prefix.fast_products", return_value=nullcontext()),
+    "products": lambda: mock.patch("workers.engine.products.has_onednn_products", return_value=False),
 }
 
 
