@@ -5,7 +5,8 @@ keeps its answers, an answer its prompt. What refers to what is read from the mo
 answers holds them from its first day. Votes that go are kept as they were in `WithdrawnVote`; raters stay.
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -70,16 +71,22 @@ UPDATE annotate_task t SET wanted = wanted - n, claimed = claimed - n, answered 
           WHERE NOT EXISTS (SELECT 1 FROM took_task k WHERE k.id = a.task_id) GROUP BY task_id) AS less
     WHERE t.id = less.task_id
 """
-DELETES = (
-    "DELETE FROM annotate_feedback x USING took_feedback k WHERE k.id = x.id",
-    "DELETE FROM annotate_assignment x USING took_assignment k WHERE k.id = x.id",
-    "DELETE FROM annotate_taskresponse x USING took_task k WHERE k.id = x.task_id",
-    "DELETE FROM annotate_task x USING took_task k WHERE k.id = x.id",
-    "DELETE FROM annotate_responseembedding x USING took_response k WHERE k.id = x.response_id",
-    "DELETE FROM annotate_response x USING took_response k WHERE k.id = x.id",
-    "DELETE FROM annotate_prompt x USING took_prompt k WHERE k.id = x.id",
+STEPS = (
+    ("Keeping the votes aside", WITHDRAW),
+    ("Counting raters of items that stay", RECOUNT),
+    ("Removing votes", "DELETE FROM annotate_feedback x USING took_feedback k WHERE k.id = x.id"),
+    ("Removing votes", "DELETE FROM annotate_assignment x USING took_assignment k WHERE k.id = x.id"),
+    ("Removing items", "DELETE FROM annotate_taskresponse x USING took_task k WHERE k.id = x.task_id"),
+    ("Removing items", "DELETE FROM annotate_task x USING took_task k WHERE k.id = x.id"),
+    ("Removing answers", "DELETE FROM annotate_responseembedding x USING took_response k WHERE k.id = x.response_id"),
+    ("Removing answers", "DELETE FROM annotate_response x USING took_response k WHERE k.id = x.id"),
+    ("Removing prompts", "DELETE FROM annotate_prompt x USING took_prompt k WHERE k.id = x.id"),
 )
-"""Those that refer before those that are referred to."""
+"""What is done, in words and in SQL: those that refer before those that are referred to."""
+STAGES = len(STEPS) + 3
+Tell = Callable[[str], None]
+Progress = Callable[[int, int, str], None]
+"""(stages done, stages in all, what it is at); may raise, and then nothing has changed."""
 
 
 class Holds(ValueError):
@@ -131,40 +138,53 @@ def look(made: Import) -> TakenBack:
     """What `take_back` would do. Nothing changes, nobody waits. Raises Holds."""
     with transaction.atomic():
         check_free(made)
-        found = chosen(made, lock=False)
+        found = chosen(made, lock=False, tell=unheard)
         drop()
     check_something(made, found)
     return found
 
 
-def take_back(made: Import, user: User | None) -> TakenBack:
-    """Raises Holds with a sentence; then nothing has changed."""
+def take_back(
+    made: Import, user: User | None, *, job: Job | None = None, progress: Progress | None = None
+) -> TakenBack:
+    """Raises Holds with a sentence; then nothing has changed. `job` is the one that does it, where one does."""
+    done = itertools.count(0)
+
+    def tell(words: str) -> None:
+        if progress:
+            progress(next(done), STAGES, words)
+
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=made.project_id)
         made = Import.objects.select_for_update().get(pk=made.pk)
-        check_free(made)
-        found = chosen(made, lock=True)
+        check_free(made, but=job)
+        found = chosen(made, lock=True, tell=tell)
         check_something(made, found)
         now = timezone.now()
         with trusted():
-            run(WITHDRAW, {"import": made.pk, "now": now})
-            run(RECOUNT)
-            for statement in DELETES:
-                run(statement)
+            for words, statement in STEPS:
+                tell(words)
+                run(statement, {"import": made.pk, "now": now})
+        tell("Removing models without weights")
         found.models = drop_models(made)
         Protocol.objects.filter(project=made.project, name__startswith="imported-", tasks=None).delete()
         drop()
         Import.objects.filter(pk=made.pk).update(
-            taken_back_at=now, taken_back_by=user, taken_back=found.after(made).as_json()
-        )
+            taken_back_at=now, taken_back_by=user,
+            taken_back={**found.after(made).as_json(), "job": job.pk if job else None},
+        )  # fmt: skip
         record_audit(
             actor=user, action="import.taken_back", project=made.project, target=made.filename[:200],
             number=made.pk, **found.as_json(),
         )  # fmt: skip
         # A job that begins now could read what is about to go: none can be made until this is done.
         Project.objects.select_for_update().get(pk=made.project_id)
-        check_free(made)
+        check_free(made, but=job)
     return found
+
+
+def unheard(words: str) -> None:
+    """For who does not wait to be told."""
 
 
 def check_something(made: Import, found: TakenBack) -> None:
@@ -178,9 +198,10 @@ def check_something(made: Import, found: TakenBack) -> None:
     raise Holds(f"{made.filename} brought nothing new, so there is nothing to take back.")
 
 
-def check_free(made: Import) -> None:
-    """Raises Holds where a job may be reading it."""
+def check_free(made: Import, *, but: Job | None = None) -> None:
+    """Raises Holds where a job may be reading it; `but` is the one that takes it back."""
     busy = Job.objects.filter(project=made.project).exclude(status__in=Job.FINISHED).order_by("pk")
+    busy = busy.exclude(pk=but.pk) if but else busy
     if names := [one.name for one in busy[: NAMED + 1]]:
         listed = ", ".join(names[:NAMED]) + (" and others" if len(names) > NAMED else "")
         raise Holds(
@@ -191,7 +212,7 @@ def check_free(made: Import) -> None:
 # --- What goes --------------------------------------------------------------------------------------------------
 
 
-def chosen(made: Import, *, lock: bool) -> TakenBack:
+def chosen(made: Import, *, lock: bool, tell: Tell) -> TakenBack:
     """Fill the took_ tables with what nobody has built on. With `lock` whoever would build on it now has to wait."""
     params: dict[str, Any] = {"at": made.at, "project": made.project_id}
     for table in TABLES:
@@ -200,11 +221,13 @@ def chosen(made: Import, *, lock: bool) -> TakenBack:
     rows = {"lock": "", "lock_assignment": "", "lock_response": ""}
     if lock:
         rows = {"lock": "FOR UPDATE", "lock_assignment": "FOR UPDATE OF a", "lock_response": "FOR UPDATE OF r"}
+    tell("Finding its rows")
     for statement in filter(str.strip, FOUND.format(**rows).split(";")):
         run(statement, params)
     for table in TABLES:
         run(f"CREATE INDEX ON took_{table} (id)")
         run(f"ANALYZE took_{table}")
+    tell("Looking for what somebody has built on")
     found = TakenBack(datasets=datasets())
     keep_what_is_held(found)
     found.prompts, found.responses, found.tasks = (size(f"took_{name}") for name in ("prompt", "response", "task"))

@@ -13,7 +13,7 @@ from registry.models import Job
 
 ADJUDICATION = {"adjudicate-item", "adjudicate-settled", "known-answers"}
 PROTOCOLS = {"protocol", "protocol-new", "protocol-version", "rubrics", "rubric", "rubric-new", "rubric-version"}
-EXCHANGE = {"import", "import-check", "import-report", "import-result", "exchange-past"}
+EXCHANGE = {"import", "import-check", "import-report", "import-result", "import-take-back", "exchange-past"}
 # label, icon, url name, who may open it (None: every member), url names of the pages that belong to it
 ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...] = (
     ("", (
@@ -27,7 +27,7 @@ ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...]
     )),
     ("Learn", (
         ("Datasets", "data", "datasets", can_research, {"dataset", "dataset-new"}),
-        ("Runs", "run", "runs", can_research, {"run", "launch"}),
+        ("Runs", "run", "runs", can_research, {"run", "launch", "compare", "sweep", "examination", "examine"}),
         ("Queue", "queue", "queue", can_research, set()),
         ("Models", "model", "models", can_research, {"model"}),
     )),

@@ -24,4 +24,5 @@ JOBS: dict[str, str] = {
     "serve": "workers.jobs.serve",
     "export": "workers.jobs.export",
     "import": "workers.jobs.import_",
+    "take_back": "workers.jobs.take_back",
 }

@@ -12,6 +12,7 @@ from registry.specs.place import PlaceSpec
 from registry.specs.sample import Decoding, SampleSpec
 from registry.specs.score import ScoreSpec
 from registry.specs.serve import ServeSpec
+from registry.specs.take_back import TakeBackSpec
 from registry.specs.train_dpo import TrainDpoSpec
 from registry.specs.train_edits import TrainEditsSpec
 from registry.specs.train_group import TrainGroupSpec
@@ -104,6 +105,9 @@ SPECS: dict[str, JobKind] = {
     "import": JobKind(
         ImportSpec, "Import", "Bring an uploaded file into the project", "default", "import", launchable=False
     ),
+    "take_back": JobKind(
+        TakeBackSpec, "Take back", "Take an import back out of the project", "default", "take-back", launchable=False
+    ),
     "merge": JobKind(
         MergeSpec,
         "Merge",
@@ -121,7 +125,7 @@ SPECS: dict[str, JobKind] = {
 
 __all__ = [
     "SPECS", "BuildDatasetSpec", "Decoding", "EmbedSpec", "ExportSpec", "ImportSpec", "JobKind", "JudgeSpec",
-    "MergeSpec", "PlaceSpec", "SampleSpec", "ScoreSpec", "ServeSpec", "Spec", "SpecError", "TrainDpoSpec",
-    "TrainEditsSpec", "TrainGroupSpec", "TrainJointSpec", "TrainJudgeSpec", "TrainKtoSpec", "TrainRewardSpec",
-    "TrainSftSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
+    "MergeSpec", "PlaceSpec", "SampleSpec", "ScoreSpec", "ServeSpec", "Spec", "SpecError", "TakeBackSpec",
+    "TrainDpoSpec", "TrainEditsSpec", "TrainGroupSpec", "TrainJointSpec", "TrainJudgeSpec", "TrainKtoSpec",
+    "TrainRewardSpec", "TrainSftSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
 ]  # fmt: skip
