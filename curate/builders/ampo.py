@@ -101,6 +101,7 @@ BUILDER = Builder(
     row=GROUP,
     rows=rows,
     reads="scores",
+    aggregates=("majority",),
     options=AmpoOptions,
     reasons={
         "scored": "with two different scored responses or more",

@@ -17,12 +17,16 @@ What the source of items has to know beside the fields below:
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from curate.rows import Row, RowType
 from registry.specs import BuildDatasetSpec
+
+AGGREGATES: tuple[str, ...] = get_args(BuildDatasetSpec.model_fields["aggregate"].annotation)
+COUNTED = ("majority", "each")
+"""Of builders that count answers, or make a row of each."""
 
 
 class Options(BaseModel):
@@ -159,6 +163,14 @@ class Builder:
     """Whether it is given items whose responses answer different prompts."""
     derived: bool = False
     """With reads="decisions": whether it takes rankings and ratings without being asked to."""
+    criteria: bool = False
+    """With reads="decisions": whether it is given items with a criterion of their own, which do not say which response
+    is better in general."""
+    aggregates: tuple[str, ...] = AGGREGATES
+    """How it can make one of several raters; a recipe that asks for another way is refused."""
+    counts_alike: Callable[[Any, Sequence[str]], str] | None = None
+    """(options, kinds that are read) -> which answers it counts alike, whatever the recipe weighs raters by, and how to
+    leave them out; empty where there are none. A recipe that weighs raters is refused with these words."""
     embeddings: bool = False
     """Whether it reads Candidate.embedding."""
     rounds: bool = False

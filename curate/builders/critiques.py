@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from curate.builders.base import Builder, Candidate, Item, Options, Tools
+from curate.builders.base import COUNTED, Builder, Candidate, Item, Options, Tools
 from curate.builders.critique_text import critique_text, verdict_of
 from curate.builders.said import answers_of, prompt_of, row_of
 from curate.judge_prompts import conclusion_line, transcript
@@ -76,6 +76,7 @@ BUILDER = Builder(
     kinds=("critique", "rubric", "selection"),
     row=SFT,
     rows=rows,
+    aggregates=COUNTED,
     options=CritiquesOptions,
     reasons={
         "no_critique": "with a critique",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from curate.builders.base import Builder, Item, Options, Tools
+from curate.builders.base import COUNTED, Builder, Item, Options, Tools
 from curate.builders.edits import changed_share
 from curate.builders.said import answers_of, prompt_of, row_of
 from curate.rows import SFT, Row, assistant
@@ -43,6 +43,7 @@ BUILDER = Builder(
     kinds=("edit",),
     row=SFT,
     rows=rows,
+    aggregates=COUNTED,
     options=EditedOptions,
     reasons={"no_edit": "with an edit", "accepted": "that a person rewrote"},
     paper="PRELUDE, 2404.15269",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pydantic import Field
 
 from annotate.worddiff import words
-from curate.builders.base import Builder, Candidate, Item, Options, Said, Tools
+from curate.builders.base import COUNTED, Builder, Candidate, Item, Options, Said, Tools
 from curate.builders.preference import preference_columns
 from curate.builders.said import answers_of, prompt_of, row_of
 from curate.rows import PREFERENCE, Row
@@ -62,6 +62,7 @@ BUILDER = Builder(
     kinds=("edit",),
     row=PREFERENCE,
     rows=rows,
+    aggregates=COUNTED,
     options=EditsOptions,
     reasons={
         "no_edit": "with an edit",

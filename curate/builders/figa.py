@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 
-from curate.builders.base import Builder, Item, Options, Tools
+from curate.builders.base import COUNTED, Builder, Item, Options, Tools
 from curate.builders.said import answers_of, prompt_of, row_of
 from curate.rows import EDIT, Row
 
@@ -79,6 +79,7 @@ BUILDER = Builder(
     kinds=("edit",),
     row=EDIT,
     rows=rows,
+    aggregates=COUNTED,
     options=FigaOptions,
     reasons={
         "no_edit": "with an edit",

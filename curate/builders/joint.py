@@ -55,6 +55,7 @@ BUILDER = Builder(
     row=JOINT,
     rows=rows,
     reads="decisions",
+    criteria=True,
     options=JointOptions,
     reasons={
         "two": "with two responses",

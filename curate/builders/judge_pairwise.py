@@ -62,11 +62,12 @@ def by_dimension(item: Item, tools: Tools) -> Iterator[Row]:
         if tools.recipe.aggregate == "each":
             groups = [([one], [size]) for one, size in zip(raters, towards, strict=True)]
         for answers, sizes in groups:
-            total = sum(sizes)
+            signs = [(size > 0) - (size < 0) for size in sizes]
+            total = sum(signs if tools.recipe.aggregate == "majority" else sizes)
             if total == 0 and tools.recipe.ties == "drop":
                 continue
             side = (total > 0) - (total < 0)
-            agreement = sum((size > 0) - (size < 0) == side for size in sizes) / len(sizes)
+            agreement = signs.count(side) / len(sizes)
             if side and agreement < tools.recipe.minimum_agreement:
                 continue
             better = None if side == 0 else 0 if side > 0 else 1
@@ -129,6 +130,10 @@ def critiques_by(item: Item, order: Sequence[int], raters: Sequence[Said]) -> li
     return found
 
 
+def counts_alike(options: PairwiseJudgeOptions, kinds: Sequence[str]) -> str:
+    return "verdicts on each dimension: turn dimensions off" if options.dimensions else ""
+
+
 BUILDER = Builder(
     slug="judge_pairwise",
     title="Judge, two responses",
@@ -137,7 +142,9 @@ BUILDER = Builder(
     row=SFT,
     rows=rows,
     reads="decisions",
+    criteria=True,
     options=PairwiseJudgeOptions,
+    counts_alike=counts_alike,
     reasons={"two_texts": "with two different texts", "undecided": "with a verdict"},
     paper="MENLO, 2509.26601; JSFT, 2402.11253",
     undecided=True,

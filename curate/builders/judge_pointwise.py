@@ -1,10 +1,12 @@
 """judge_pointwise: data for a judge that rates one response on one dimension, with one digit.
 
 MENLO (2509.26601) rates on four dimensions with five described levels each; the rubric's dimension is in the prompt.
-Several raters become their mean, rounded (a half up); with `aggregate: each` every rater is a row. The share of raters
-who gave that very digit is the row's agreement.
+Several raters become the level that most of them gave; where none has more than half, and with `aggregate: mean`, it is
+their mean, rounded (a half up). With `aggregate: each` every rater is a row. The share of raters who gave that very
+digit is the row's agreement.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from pydantic import Field
@@ -45,7 +47,7 @@ def groups_of(rated: Rated, *, each: bool) -> Sequence[Rated]:
 def row_of_group(item: Item, position: int, dimension: Dimension, group: Rated, tools: Tools) -> Row:
     candidate = item.candidates[position]
     levels = [level for _, level in group]
-    level = rounded_mean(levels)
+    level = most_given(levels) if tools.recipe.aggregate == "majority" else rounded_mean(levels)
     raters = [one for one, _ in group]
     critique = critique_by(item, position, raters) if tools.options.critique else None
     completion = str(level)
@@ -66,6 +68,12 @@ def row_of_group(item: Item, position: int, dimension: Dimension, group: Rated, 
     )  # fmt: skip
 
 
+def most_given(levels: Sequence[int]) -> int:
+    """By more than half of the raters; else the rounded mean."""
+    level, times = Counter(levels).most_common(1)[0]
+    return level if 2 * times > len(levels) else rounded_mean(levels)
+
+
 def critique_by(item: Item, position: int, raters: Sequence[Said]) -> Said | None:
     """A critique of the response by one of these raters, the first of them that wrote one."""
     known = {one.annotator_id for one in raters}
@@ -80,6 +88,7 @@ BUILDER = Builder(
     row=SFT,
     rows=rows,
     options=PointwiseOptions,
+    aggregates=("majority", "mean", "each"),
     reasons={"no_rating": "with ratings"},
     paper="MENLO, 2509.26601",
 )

@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import Field
 
 from annotate.kinds.ranking import pairs_of
-from curate.builders.base import Builder, Item, Options, Said, Tools
+from curate.builders.base import COUNTED, Builder, Item, Options, Said, Tools
 from curate.builders.preference import margin_of, preference_columns
 from curate.builders.said import answers_of, prompt_of, row_of, same_text
 from curate.rows import PREFERENCE, Row
@@ -160,6 +160,7 @@ BUILDER = Builder(
     kinds=("ranking",),
     row=PREFERENCE,
     rows=rows,
+    aggregates=COUNTED,
     options=RankingsOptions,
     reasons={
         "no_ranking": "with a ranking",

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from curate.builders.base import Builder, Item, Options, Said, Tools
+from curate.builders.base import COUNTED, Builder, Item, Options, Said, Tools
 from curate.builders.critique_text import critique_text
 from curate.builders.said import answers_of, prompt_of, row_of, same_text
 from curate.rows import SFT, Row, assistant, user
@@ -75,6 +75,7 @@ BUILDER = Builder(
     kinds=("edit", "critique"),
     row=SFT,
     rows=rows,
+    aggregates=COUNTED,
     options=RevisionsOptions,
     reasons={
         "no_edit": "with an edit",

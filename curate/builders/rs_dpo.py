@@ -73,6 +73,7 @@ BUILDER = Builder(
     row=PREFERENCE,
     rows=rows,
     reads="scores",
+    aggregates=("majority",),
     options=RsDpoOptions,
     reasons={"scored": "with two scored responses or more", "gap": "with two rewards far enough apart"},
     paper="Khaki et al. 2024, 2402.10038",

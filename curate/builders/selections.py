@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from curate.builders.base import Builder, Item, Options, Said, Tools
+from curate.builders.base import COUNTED, Builder, Item, Options, Said, Tools
 from curate.builders.said import answers_of, prompt_of, row_of
 from curate.rows import SFT, Row, assistant
 
@@ -133,6 +133,7 @@ BUILDER = Builder(
     kinds=("selection", "edit"),
     row=SFT,
     rows=rows,
+    aggregates=COUNTED,
     options=SelectionsOptions,
     reasons={
         "no_selection": "with a selection",

@@ -5,7 +5,7 @@ response by itself comes first, since it says more: what fits in a selection is 
 the mean decides.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -28,10 +28,13 @@ class UnpairedOptions(Options):
 
 def rows(item: Item, tools: Tools) -> Iterator[Row]:
     selections, ratings = answers_of(item, "selection"), answers_of(item, "rubric")
+    each = tools.recipe.aggregate == "each"
     if selections:
-        yield from of_selections(item, selections, tools)
+        for group in [[one] for one in selections] if each else [selections]:
+            yield from of_selections(item, group, tools)
     elif ratings and tools.options.ratings_decide:
-        yield from of_ratings(item, ratings, tools)
+        for group in [[one] for one in ratings] if each else [ratings]:
+            yield from of_ratings(item, group, tools)
     else:
         yield from of_comparisons(item, tools)
 
@@ -96,6 +99,13 @@ def of_ratings(item: Item, answers: list[Said], tools: Tools) -> Iterator[Row]:
         )  # fmt: skip
 
 
+def counts_alike(options: UnpairedOptions, kinds: Sequence[str]) -> str:
+    alike = [kind for kind in ("selection", "rubric") if kind in kinds]
+    if not options.ratings_decide:
+        alike = [kind for kind in alike if kind != "rubric"]
+    return f"answers of the kind {' and '.join(alike)}: leave them out" if alike else ""
+
+
 BUILDER = Builder(
     slug="unpaired",
     title="Good or bad",
@@ -105,6 +115,7 @@ BUILDER = Builder(
     rows=rows,
     reads="decisions",
     options=UnpairedOptions,
+    counts_alike=counts_alike,
     reasons={"same_text": "with different texts", "undecided": "that most raters found good or bad"},
     paper="Ethayarajh et al. 2024, 2402.01306",
     undecided=True,

@@ -142,7 +142,7 @@ def remember_answered(made: Parts) -> None:
     """The answers that count, the prompts of those that the recipe takes, and the steps of the funnel up to there."""
     two = made.builder.two_prompts
     sql, values = source.current_answers(
-        made.project, source.kinds_of(made.builder, made.recipe), compares=made.builder.reads == "decisions",
+        made.project, source.kinds_of(made.builder, made.recipe), compares=source.in_general(made.builder),
         two_prompts=two,
     )  # fmt: skip
     table(sql, values)

@@ -29,6 +29,11 @@ SAME_TEXT = ("same_text", "with two different texts")
 class RecipeError(Exception):
     """The recipe asks for what is not there; the message says what and where."""
 
+    def __init__(self, sentence: str, field: str = "") -> None:
+        super().__init__(sentence)
+        self.field = field
+        """Name of the setting it is about, where it is one."""
+
 
 @dataclass
 class Facts:
@@ -127,7 +132,22 @@ def asked(project: Project, recipe: BuildDatasetSpec) -> Asked:
     """Raises RecipeError."""
     builder = BUILDERS[recipe.rows]
     options = options_of(builder, recipe)
+    check_aggregate(builder, recipe, options)
     return Asked(project, recipe, builder, options, scorer_of(project, options, builder), Funnel())
+
+
+def check_aggregate(builder: Builder, recipe: BuildDatasetSpec, options: Any) -> None:
+    """Raises RecipeError where the builder cannot make one of several raters as the recipe says."""
+    way, can = recipe.aggregate, builder.aggregates
+    if way not in can:
+        raise RecipeError(
+            f"aggregate: {builder.title} cannot be made by {way}. Choose {' or '.join(can)}.", "aggregate"
+        )  # fmt: skip
+    if way not in aggregate.WEIGHED or builder.counts_alike is None:
+        return
+    if alike := builder.counts_alike(options, source.kinds_of(builder, recipe)):
+        raise RecipeError(f"aggregate: {way} weighs raters of comparisons, and {builder.title} would count {alike}, "
+                          "or choose majority.", "aggregate")  # fmt: skip
 
 
 def plan(project: Project, recipe: BuildDatasetSpec, *, known: Facts | None = None) -> Plan:
@@ -150,7 +170,7 @@ def scorer_of(project: Project, options: Any, builder: Builder) -> ModelVersion 
 
 
 def of_answers(of: Asked, known: Facts) -> Plan:
-    answers = known.answers(source.kinds_of(of.builder, of.recipe), compares=of.builder.reads == "decisions",
+    answers = known.answers(source.kinds_of(of.builder, of.recipe), compares=source.in_general(of.builder),
                             two_prompts=of.builder.two_prompts)  # fmt: skip
     asking = Asking(of.project, of.recipe)
     answers, votes = taken(of, asking, answers, of.funnel)
@@ -310,6 +330,10 @@ def scored_prompts(of: Asked, asking: Asking, rows: dict[str, NDArray[np.int64]]
     assert of.scorer is not None
     recipe, prompt, job = of.recipe, rows["prompt"], rows["job"]
     funnel.start("responses", f"responses scored by {of.scorer.name}", prompt.size)
+    if asking.has_pictures:
+        keep = ~asking.pictured(prompt)
+        prompt, job = prompt[keep], job[keep]
+        funnel.keep("pictures", "to prompts without a picture", prompt.size, why="rows hold texts alone")
     filters: tuple[tuple[str, str, list[str], Callable[[], NDArray[np.bool_]]], ...] = (
         ("languages", "in {}", recipe.languages, lambda: asking.in_languages(prompt)),
         ("tags", "tagged {}", recipe.tags, lambda: asking.tagged(prompt)),

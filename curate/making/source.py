@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from accounts import pseudonyms
 from accounts.models import Project
-from annotate.models import Assignment, Feedback, Task
+from annotate.models import Assignment, Feedback, Image, Task
 from curate.builders.base import Builder
 from curate.making.columns import Column, read
 from curate.making.funnel import Funnel
@@ -77,6 +77,11 @@ def kinds_of(builder: Builder, recipe: BuildDatasetSpec) -> tuple[str, ...]:
     if builder.reads == "decisions" and not builder.derived and set(usual) & set(COMPARED):
         usual = [kind for kind in usual if kind not in DERIVED]
     return tuple(usual)
+
+
+def in_general(builder: Builder) -> bool:
+    """Whether its rows say which response is better in general, which items with a criterion of their own do not."""
+    return builder.reads == "decisions" and not builder.criteria
 
 
 def read_answers(
@@ -143,6 +148,15 @@ class Asking:
     def gone(self) -> list[int]:
         return withdrawn(self.project)
 
+    @cached_property
+    def has_pictures(self) -> bool:
+        return Image.objects.filter(project=self.project).exists()
+
+    def pictured(self, prompts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Prompts that nobody can answer who does not see the picture: no row holds one."""
+        return self.are(prompts, "SELECT id FROM annotate_prompt WHERE project_id = %(project)s "
+                        "AND image_id IS NOT NULL", "id", [])  # fmt: skip
+
     def in_languages(self, prompts: NDArray[np.int64]) -> NDArray[np.bool_]:
         return self.are(prompts, "SELECT id FROM annotate_prompt WHERE project_id = %(project)s "
                         "AND lang = ANY(%(names)s)", "id", self.recipe.languages)  # fmt: skip
@@ -175,6 +189,9 @@ def take(asking: Asking, funnel: Funnel, *, answers: Answers, kinds: Sequence[st
         answers = answers.where(keep)
         words = " and ".join(ORIGIN_WORDS[one] for one in ORIGINS if one in recipe.origins)
         funnel.keep("origins", f"of {words}", len(answers), why="given by others")
+    if asking.has_pictures:
+        answers = answers.where(~asking.pictured(answers.prompt))
+        funnel.keep("pictures", "on prompts without a picture", len(answers), why="rows hold texts alone")
     if recipe.languages:
         answers = answers.where(asking.in_languages(answers.prompt))
         funnel.keep("languages", f"in {', '.join(recipe.languages)}", len(answers), why="in other languages")

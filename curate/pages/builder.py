@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
 from typing import Any, get_origin
@@ -188,12 +188,15 @@ def previewed(request: MemberRequest, project: Project, form: Form) -> dict[str,
     except SpecError as error:
         return {"draw": draw, "problems": error.problems}
     except (RecipeError, NoTokenizer) as error:
-        return {"draw": draw, "problems": {"": str(error)}}
+        return {"draw": draw, "problems": {getattr(error, "field", ""): str(error)}}
     heads = row_words.layout(found.row_type)
     name = form.recipe.name
     return {
         "draw": draw, "preview": found, "heads": heads, "version": f"{name}-v{next_version(project, name)}",
-        "rows": row_words.told_apart([row_words.drawn(row, found.row_type) for row in found.rows]),
+        "rows": row_words.told_apart(
+            [row_words.drawn(row, found.row_type) for row in found.rows], [row.columns for row in found.rows],
+            found.row_type,
+        ),
         "funnel": preview_charts.funnel_of(found.funnel),
         "histogram": preview_charts.histogram_of(found.lengths, form.recipe),
         "example": example_of(found), "models": preview_charts.models_of(found.balance.models),
@@ -211,7 +214,7 @@ def refused(project: Project, recipe: BuildDatasetSpec) -> dict[str, str]:
     except SpecError as error:
         return error.problems
     except (RecipeError, NoTokenizer) as error:
-        return {"": str(error)}
+        return {getattr(error, "field", ""): str(error)}
     return {}
 
 
@@ -222,8 +225,10 @@ def ways_out(project: Project, form: Form, context: dict[str, Any], offered: Cal
         return {}
     taken = form.recipe.origins
     others = found.funnel.left_out.get("origins", 0)
+    more = [one for one in offered().origins if others and one.count and one.value not in taken]
     return {
-        "more_origins": [one for one in offered().origins if others and one.count and one.value not in taken],
+        # Of one origin it is known how many answers are of these kinds.
+        "more_origins": [replace(more[0], count=others)] if len(more) == 1 else more,
         "prompts": Prompt.objects.filter(project=project).exists(),
     }
 

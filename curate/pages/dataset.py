@@ -17,8 +17,9 @@ from curate import row_search
 from curate.consent import Gone, withdrawn_in
 from curate.pages import card_words, recipe_words, row_words
 from curate.pages.recipe_form import from_recipe
-from curate.pages.row_words import shown
+from curate.pages.row_words import Shown, shown
 from curate.row_search import Query
+from curate.rows import RowType
 from registry import forms, jobs
 from registry.models import Dataset
 from registry.specs import SpecError, to_yaml
@@ -58,7 +59,7 @@ def detail(request: MemberRequest, project: Project, name: str, version: int) ->
     context = {
         "project": project, "dataset": dataset, "split": split, "asked": asked, "query": query, "problem": problem,
         "found": found, "row_type": kind, "heads": row_words.layout(kind), "page": number(asked["page"], 1),
-        "rows": [shown(row, kind, split=split, index=place) for place, row in found.rows] if found else [],
+        "rows": rows_of(found, kind, split) if found else [],
         "filtered": urlencode({key: value for key, value in asked.items() if value and key not in ("page", "start")}),
         "has_scores": any(name == "chosen_score" for name, _ in kind.columns),
         "has_margin": any(name == "margin" for name, _ in kind.columns),
@@ -70,6 +71,11 @@ def detail(request: MemberRequest, project: Project, name: str, version: int) ->
         "later": Dataset.objects.filter(project=project, name=name, version__gt=version).order_by("-version").first(),
     }  # fmt: skip
     return render(request, "curate/dataset.html", context)
+
+
+def rows_of(found: row_search.Found, kind: RowType, split: str) -> list[Shown]:
+    rows = [shown(row, kind, split=split, index=place) for place, row in found.rows]
+    return row_words.told_apart(rows, [row for _, row in found.rows], kind)
 
 
 def asked_for(request: MemberRequest) -> dict[str, str]:

@@ -86,10 +86,23 @@ def shown(
     )  # fmt: skip
 
 
-def told_apart(rows: Sequence[Shown]) -> list[Shown]:
-    """Where most rows begin alike, as the prompts of a judge do, that beginning is cut: what differs is shown."""
-    columns = [cut_alike(list(column)) for column in zip(*(row.texts for row in rows), strict=True)]
+def told_apart(rows: Sequence[Shown], values: Sequence[Mapping[str, Any]], row_type: RowType) -> list[Shown]:
+    """Rows that say the same in a column, as those that ask for a critique do, show what was said before it instead.
+
+    Where most begin alike, as the prompts of a judge do, that beginning is cut: what differs is shown.
+    """
+    columns = []
+    for (name, _), column in zip(layout(row_type).texts, zip(*(row.texts for row in rows), strict=True), strict=False):
+        texts = list(column)
+        if len(texts) > 1 and len(set(texts)) == 1:
+            texts = [said_before(one.get(name)) or text for one, text in zip(values, texts, strict=True)]
+        columns.append(cut_alike(texts))
     return [replace(row, texts=list(texts)) for row, texts in zip(rows, zip(*columns, strict=True), strict=True)]
+
+
+def said_before(value: Any) -> str:
+    """The last message but one of a conversation; empty where there is none."""
+    return str(value[-2].get("content") or "") if isinstance(value, list) and len(value) > 1 else ""
 
 
 def cut_alike(texts: list[str]) -> list[str]:

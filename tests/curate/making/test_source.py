@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Project
 from accounts.pseudonyms import pseudonym
-from annotate.models import Assignment, Feedback, Prompt, Response, Task, Verdict
+from annotate.models import Assignment, Feedback, Image, Prompt, Response, Task, Verdict
 from curate.models import ConsentWithdrawal
 from registry.models import Job
 from tests.curate.building import build, frozen, text, voted
@@ -156,3 +156,30 @@ def test_the_hash_knows_no_ids(project: Project, tmp_path: Path) -> None:
     for number, recipe in enumerate(({}, {"aggregate": "dawid_skene"}, {"aggregate": "mace"}, {"rows": "unpaired"})):
         hashes = {frozen(place, tmp_path / f"{number}-{place.pk}", **recipe).content_hash for place in (project, other)}
         assert len(hashes) == 1, recipe
+
+
+@pytest.mark.parametrize("slug", ["judge_pairwise", "joint"])
+def test_a_criterion_of_an_item_is_for_those_who_say_it(project: Project, tmp_path: Path, slug: str) -> None:
+    voted(project, "p-1", 2)
+    voted(project, "p-2", -2)
+    Task.objects.filter(prompt__key="p-2").update(criterion="Which one is kinder?")
+    assert keys(project, rows="pairs") == ["p-1"]
+    assert set(keys(project, rows=slug)) == {"p-1", "p-2"}
+    rows, _ = build(project, rows="judge_pairwise")
+    asked = {row.prompt_key: text(row, "prompt") for row in rows}
+    assert "Which one is kinder?" in asked["p-2"] and "kinder" not in asked["p-1"]
+    whole = frozen(project, tmp_path / slug, rows=slug, held_out_share=0)
+    assert whole.rows["train"] == len(build(project, rows=slug)[0])
+
+
+def test_a_prompt_with_a_picture_gives_no_row_and_is_counted(project: Project, tmp_path: Path) -> None:
+    voted(project, "p-1", 2)
+    voted(project, "p-2", -2)
+    shown = Image.objects.create(project=project, sha256="0" * 64, media_type="image/png", width=1, height=1, size=1)
+    assert keys(project) == ["p-1", "p-2"]  # a picture that nobody is asked about
+    Prompt.objects.filter(key="p-2").update(image=shown)
+    rows, funnel = build(project)
+    assert [row.prompt_key for row in rows] == ["p-1"] and funnel.left_out["pictures"] == 1
+    whole = frozen(project, tmp_path / "whole", held_out_share=0)
+    left = {one["key"]: (one["left_out"], one["why"]) for one in whole.card["funnel"]}
+    assert left["pictures"] == (1, "rows hold texts alone") and whole.rows["train"] == 1

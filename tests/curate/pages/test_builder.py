@@ -10,6 +10,7 @@ from django.test import Client
 from accounts.models import Project, User
 from curate.builders import BUILDERS
 from curate.pages.row_words import Shown, told_apart
+from curate.rows import SFT, assistant, user
 from registry.models import Job
 from registry.specs import BuildDatasetSpec, from_yaml
 from tests.curate.frozen import freeze, pair
@@ -248,9 +249,15 @@ def test_an_empty_project_leads_on(project: Project, researcher_client: Client) 
 def test_rows_that_begin_alike_show_what_differs() -> None:
     asked = "Rate the answer on one quality alone. Helpfulness. How well does it serve? The levels: 1 to 5. "
     rows = [Shown([f"{asked}<answer> {n}", str(n)], [], "en", "train", []) for n in range(10)]
-    found = told_apart(rows)
+    found = told_apart(rows, [{}] * 10, SFT)
     assert all(one.texts[0].endswith(f"<answer> {n}") for n, one in enumerate(found))
     assert all(one.texts[0].startswith("… ") and len(one.texts[0]) < 50 for one in found)
     assert [one.texts[1] for one in found] == [str(n) for n in range(10)]
     alike = [Shown([asked * 2], [], "en", "train", [])] * 4
-    assert told_apart(alike) == alike and told_apart([]) == []
+    assert told_apart(alike, [{}] * 4, SFT) == alike and told_apart([], [], SFT) == []
+
+
+def test_rows_that_ask_the_same_show_what_was_said_before() -> None:
+    rows = [Shown(["Criticise it.", str(n)], [], "en", "train", []) for n in range(3)]
+    values = [{"prompt": [*user("Q"), *assistant(f"Answer {n}"), *user("Criticise it.")]} for n in range(3)]
+    assert [one.texts[0] for one in told_apart(rows, values, SFT)] == ["Answer 0", "Answer 1", "Answer 2"]
