@@ -39,7 +39,11 @@ class PreferencePair:
 
 @dataclass(frozen=True)
 class TokenPair:
-    """The same as tokens. A completion holds the end-of-turn token if, and only if, the response finished."""
+    """The same as tokens. A completion holds the end-of-turn token if, and only if, the response finished.
+
+    A reward model trains on it the other way round where `flip`, and takes its label to be wrong with the probability
+    `soft`; what is measured goes by the label as it is.
+    """
 
     prompt: tuple[int, ...]
     chosen: tuple[int, ...]
@@ -47,6 +51,8 @@ class TokenPair:
     margin: float = 0.0
     tie: bool = False
     weight: float = 1.0
+    flip: bool = False
+    soft: float = 0.0
 
     @property
     def tokens(self) -> int:

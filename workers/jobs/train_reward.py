@@ -1,11 +1,25 @@
-"""Train a Bradley-Terry reward model: a LoRA adapter and a scalar head on the base policy."""
+"""Train a Bradley-Terry reward model on a policy or an encoder: one, or an ensemble whose mean is the reward."""
+
+from pathlib import Path
+from typing import Any
 
 from registry.models import ModelVersion
 from registry.specs import TrainRewardSpec
-from workers import modeling, readers, sources
+from workers import heads, modeling, sources
 from workers.context import JobContext
-from workers.jobs.training import Data, held_out_metrics, publish_adapter, run_loop, settings_of
-from workers.training import RewardPairs
+from workers.errors import JobError, Stopped
+from workers.jobs import strengths
+from workers.jobs.training import (
+    Data,
+    follow,
+    held_out_metrics,
+    publish_adapter,
+    run_loop,
+    settings_of,
+    tokens_a_step,
+)
+from workers.training import RewardPairs, TrainingResult
+from workers.training.ensembles import train_members
 
 
 def run(context: JobContext, spec: TrainRewardSpec) -> None:
@@ -14,14 +28,70 @@ def run(context: JobContext, spec: TrainRewardSpec) -> None:
     dataset = sources.named_dataset(project, spec.dataset)
     folder = sources.full_weights_of(base)
     tokenizer = modeling.load_tokenizer(folder)
-    reader = readers.pairs(tokenizer, max_tokens=spec.max_tokens, ties=True, margins=spec.use_margin)
+    model = fresh(folder, spec, device=context.device)
+    reader = strengths.reader_of(context, tokenizer, spec, max_tokens=readable(context, model, spec))
     data = Data(context, dataset, spec, reader)
-    model = modeling.load_reward_model(folder, dtype=sources.training_dtype(spec))
-    model = sources.trainable(model, spec).to(context.device)
-    settings = settings_of(spec, objective="bradley_terry", options={})
-    learner = RewardPairs(model, data.train, data.held_out, settings=settings, pad_id=tokenizer.pad_token_id)
-    result = run_loop(context, learner)
+    strengths.say_labels(context, data.train, spec)
+    options = {"label_smoothing": spec.label_smoothing, "centering": spec.centering}
+    pad_id = tokenizer.pad_token_id
+
+    def learner_of(number: int) -> RewardPairs:
+        one = spec.model_copy(update={"seed": spec.seed + number})
+        settings = settings_of(one, objective="bradley_terry", options=options)
+        start = fresh(folder, one, device=context.device) if number else model
+        return RewardPairs(start, data.train, data.held_out, settings=settings, pad_id=pad_id)
+
+    config: dict[str, Any] = {}
+    if spec.ensemble == 1:
+        result = run_loop(context, learner_of(0))
+        metrics = held_out_metrics(result, data)
+    else:
+        members = context.workdir / "members"
+        result = run_members(context, learner_of, spec.ensemble, folder=members)
+        model = modeling.load_reward_model(folder, members, dtype=sources.training_dtype(spec)).to(context.device)
+        found = strengths.measure(context, model, dataset, reader, pad_id=pad_id)
+        metrics = strengths.held_out_metrics(found, options)
+        config = strengths.keep(context.workdir / "strengths.parquet", found)
     publish_adapter(
         context, spec, role=ModelVersion.Role.REWARD, base=base, dataset=dataset, model=model, result=result,
-        metrics=held_out_metrics(result, data), tokenizer=tokenizer if spec.method == "full" else None,
+        metrics=metrics, config=config, tokenizer=tokenizer if spec.method == "full" else None,
     )  # fmt: skip
+
+
+def fresh(folder: Path, spec: TrainRewardSpec, *, device: str) -> Any:
+    """The start model with a head at zero and what is to be trained on it."""
+    try:
+        model = modeling.load_reward_model(folder, dtype=sources.training_dtype(spec))
+    except ValueError as error:
+        raise JobError(str(error)) from error
+    return sources.trainable(model, spec).to(device)
+
+
+def readable(context: JobContext, model: Any, spec: TrainRewardSpec) -> int:
+    """How many tokens a pair may have: an encoder has no positions for more than it was made for."""
+    longest = heads.longest(modeling.inner_of(model))
+    if longest is None or longest >= spec.max_tokens:
+        return spec.max_tokens
+    context.log(f"{spec.base} reads {longest:,} tokens at most, so longer rows than that are left out")
+    return longest
+
+
+def run_members(context: JobContext, learner_of: Any, count: int, *, folder: Path) -> TrainingResult:
+    """As run_loop, with a member after another; raises Stopped after a checkpoint when asked to stop."""
+    resume_from = context.latest_checkpoint()
+    if resume_from:
+        context.log(f"Going on from {resume_from.name}")
+    context.progress(0, 0, "Measuring before the first step")
+
+    def keep(step: int, write: Any) -> None:
+        context.save_checkpoint(step, write)
+        context.log(f"Checkpoint at step {step} saved")
+
+    result = train_members(
+        learner_of, count, folder=folder, save=modeling.save_adapter,
+        on_step=follow(context, tokens=tokens_a_step(learner_of(0))), should_stop=context.should_stop,
+        save_checkpoint=keep, resume_from=resume_from, on_note=context.log,
+    )  # fmt: skip
+    if result.stopped:
+        raise Stopped
+    return result
