@@ -133,7 +133,11 @@ def shown(tokenizer: Any, name: str, prompt: list[int], completion: list[int], m
         tokens = [*tokens[: most // 2], *tokens[-most // 2 :]]
     return {
         "name": name, "cut": cut, "prompt": len(prompt), "completion": len(completion),
-        "tokens": [[one, tokenizer.decode([one]), learned] for one, learned in tokens],
+        "tokens": [
+            *([one, tokenizer.decode([one]), learned] for one, learned in tokens[: most // 2 if cut else None]),
+            *([[None, " … ", False]] if cut else []),
+            *([one, tokenizer.decode([one]), learned] for one, learned in (tokens[most // 2 :] if cut else [])),
+        ],
     }  # fmt: skip
 
 
@@ -232,7 +236,7 @@ def of_lengths(found: Split) -> list[tuple[str, str]]:
     share = longer / unequal if unequal else 0.5
     # Two standard errors around a half: beyond them the lengths say something about which is better.
     skewed = unequal > 0 and abs(share - 0.5) > max(0.1, 1 / unequal**0.5)
-    words = f"The first text is the longer one in {share:.0%} of {unequal:,} rows of unequal length"
+    words = f"{found.samples[0]['sides'][0]['name'].capitalize()} is the longer one in {share:.0%} of {unequal:,} rows of unequal length"
     return [("warn", f"{words}: a model may learn the length alone") if skewed else ("good", words)]
 
 
@@ -246,4 +250,5 @@ def lengths(found: Split, bins: int = 24) -> dict[str, Any]:
         counts = Counter(value // width for value in values)
         return [counts[place] for place in range(max(counts, default=-1) + 1)]
 
-    return {"bin": width, "first": counted(first), "last": [] if first == last else counted(last)}
+    names = [found.samples[0]["sides"][at]["name"] for at in (0, -1)] if found.samples else ["text", "text"]
+    return {"bin": width, "first": counted(first), "last": [] if first == last else counted(last), "names": names}

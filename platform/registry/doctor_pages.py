@@ -86,6 +86,6 @@ def chart_of(found: dict[str, Any]) -> Chart:
     return histogram(
         f"The longest row has {found['cost']['longest']:,} tokens" if found["cost"]["longest"] else "No row is used",
         f"training rows, prompt and text together, {lengths['bin']} tokens a bin, tokenizer of {found['base']}",
-        lengths["first"], lengths["last"], bin_width=lengths["bin"], names=("first text", "last text"),
-        limit=(float(limit), "max_tokens"), size=(620, 200),
+        lengths["first"], lengths["last"], bin_width=lengths["bin"], names=tuple(lengths["names"]),
+        limit=(float(limit), "max_tokens"), size=(520, 200),
     )  # fmt: skip

@@ -93,7 +93,7 @@ def test_prompts_in_both_splits_and_repeated_rows_are_told(tokenizer: Any) -> No
 
 def test_a_skew_in_length_is_told(tokenizer: Any) -> None:
     report = found(tokenizer, [row("A long and winding answer.", "No.", prompt=f"Is it {n}?") for n in range(20)])
-    assert "the longer one in 100% of 20 rows" in said(report, "warn")
+    assert "Chosen is the longer one in 100% of 20 rows" in said(report, "warn")
 
 
 def test_samples_mark_what_is_learned(tokenizer: Any) -> None:

@@ -54,16 +54,12 @@ def run(context: JobContext, spec: TrainJudgeSpec) -> None:
     project = context.job.project
     base = sources.named_model(project, spec.base, role="policy")
     dataset = sources.named_dataset(project, spec.dataset)
-    folder = sources.full_weights_of(base)
+    folder, _ = sources.weights_of(base)
     tokenizer = modeling.load_tokenizer(folder)
     asked = {split: read(context, dataset, tokenizer, spec, split) for split in ("train", "held_out")}
     if not asked["train"]:
         raise JobError(f"No verdict of {dataset} fits into {spec.max_tokens} tokens. Raise max_tokens.")
-    model = modeling.load_policy(folder, dtype=sources.dtype_of(spec.precision)).to(context.device)
-    model = modeling.add_lora(
-        model, rank=spec.lora_rank, alpha=2 * spec.lora_rank, last_layers=sources.last_layers(model, spec),
-        seed=spec.seed,
-    )  # fmt: skip
+    model = sources.policy_to_train(base, spec).to(context.device)
     options = {"prose": spec.prose, "whole": float(spec.objective == "likelihood")}
     rows = {split: [one.row for one in some] for split, some in asked.items()}
     learner = Verdicts(
@@ -75,6 +71,7 @@ def run(context: JobContext, spec: TrainJudgeSpec) -> None:
     publish_adapter(
         context, spec, role=ModelVersion.Role.JUDGE, base=base, dataset=dataset, model=model, result=result,
         metrics=metrics_of(asked["held_out"], result.evaluation), config={"reasoned": reasoned},
+        tokenizer=tokenizer if sources.saved_whole(base, spec) else None,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ class TrainingSpec(Spec):
     usual: ClassVar[tuple[str, ...]] = ("dataset", "base", "learning_rate", "epochs", "batch_size", "lora_rank")
 
     dataset: str = ref("dataset", "the rows to learn from")
-    base: str = ref("base", "the model to start from")
+    base: str = ref("policy", "the model to start from; an adapter is merged into its base first")
     learning_rate: float = Field(1e-4, gt=0, le=1e-2, description="peak, after the warm-up")
     epochs: float = Field(1.0, gt=0, le=50, description="passes over the training rows")
     batch_size: int = Field(8, ge=1, le=1024, description="rows a step, over all micro-batches")
