@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from workers.modeling import Messages, completion_ids, prompt_ids
@@ -25,6 +25,7 @@ REASONS = {
     "task": "of tasks that this run does not take",
     "one_sided": "whose responses that fit are all to be made likelier, or all less likely",
 }
+SHORTENED = {"responses": "responses of groups are longer than {max_tokens} tokens, and left out of them"}
 
 
 class OtherTokenizer(ValueError):
@@ -38,6 +39,8 @@ class Reader:
     row_type: str  # a key of curate.rows.ROW_TYPES
     read: Callable[[Columns], Any]
     prompt: str = "prompt"  # the column that a model is asked with
+    shortened: Counter[str] = field(default_factory=Counter)
+    """A key of SHORTENED -> what was left out of rows that are used without it."""
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Read:
     keys: list[str]
     asked: list[Messages]
     left_out: Counter[str]
+    shortened: Counter[str] = field(default_factory=Counter)
 
     @property
     def count(self) -> int:
@@ -57,11 +61,14 @@ class Read:
         """Nothing is left out in silence."""
         words = [f"{count:,} {REASONS[name]}" for name, count in self.left_out.items()]
         out = f"; left out: {', '.join(words)}".format(max_tokens=f"{max_tokens:,}") if words else ""
-        return f"{split}: {self.count:,} rows read, {len(self.rows):,} used{out}"
+        less = "".join(f"; {count:,} {SHORTENED[name]}" for name, count in self.shortened.items())
+        less = less.format(max_tokens=f"{max_tokens:,}")
+        return f"{split}: {self.count:,} rows read, {len(self.rows):,} used{out}{less}"
 
 
 def read_rows(reader: Reader, rows: Iterable[Columns]) -> Read:
     found = Read([], [], [], Counter())
+    before = reader.shortened.copy()
     for row in rows:
         one = reader.read(row)
         if isinstance(one, str):
@@ -70,6 +77,7 @@ def read_rows(reader: Reader, rows: Iterable[Columns]) -> Read:
         found.rows.append(one)
         found.keys.append(row["prompt_key"])
         found.asked.append(row[reader.prompt])
+    found.shortened = reader.shortened - before
     return found
 
 
@@ -139,7 +147,8 @@ def joint(tokenizer: Any, *, max_tokens: int, instructions: bool) -> Reader:
 
 
 def groups(tokenizer: Any, *, max_tokens: int) -> Reader:
-    """Members that do not fit are left out, and the row where no positive or no negative one is left."""
+    """Members that do not fit are left out, and counted, and the row where no positive or no negative one is left."""
+    shortened: Counter[str] = Counter()
 
     def read(row: Columns) -> Any:
         prompt = ids(tokenizer, row["prompt"])
@@ -153,10 +162,12 @@ def groups(tokenizer: Any, *, max_tokens: int) -> Reader:
             return "too_long"
         if len({positive for _, _, positive in fit}) < 2:
             return "one_sided" if len(fit) == len(members) else "too_long"
+        if dropped := len(members) - len(fit):
+            shortened["responses"] += dropped
         responses, scores, positive = zip(*fit, strict=True)
         return TokenGroup(prompt, responses, scores, positive)
 
-    return Reader("group", read)
+    return Reader("group", read, shortened=shortened)
 
 
 def edits(tokenizer: Any, *, max_tokens: int, model: str) -> Reader:
