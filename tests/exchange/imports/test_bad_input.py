@@ -162,6 +162,30 @@ def test_a_line_of_200_mb_is_reported_and_never_kept(tmp_path: Path, project: Pr
     assert peak < 100 * 2**20
 
 
+@pytest.mark.parametrize("shape", ["csv", "json"])
+def test_so_is_a_cell_or_an_element_of_200_mb(shape: str, tmp_path: Path, project: Project) -> None:
+    path = tmp_path / f"long.{shape}"
+    first, last = line(prompt="q1").strip(), line(prompt="q3").strip()
+    around = {
+        "csv": (b"prompt,response_a,response_b,winner,rater\nq1,x,y,a,ann\n", b",x,y,a,ann\nq3,x,y,a,ann\n"),
+        "json": (b"[" + first + b', {"prompt": "', b'"}, ' + last + b"]"),
+    }[shape]
+    with path.open("wb") as out:
+        out.write(around[0])
+        for _ in range(200):
+            out.write(b"x" * 2**20)
+        out.write(around[1])
+    before = psutil.Process().memory_info().rss
+    done = skip(path, project, shape)
+    assert psutil.Process().memory_info().rss - before < 300 * 2**20
+    what, written = {
+        "csv": ((3, "The line has 200 MB"), 2),
+        "json": ((2, "Not valid JSON in element 2: it has more than 64 MB. What follows cannot be read"), 1),
+    }[shape]
+    assert [(one.line, one.what.startswith(what[1])) for one in done.problems] == [(what[0], True)], done.problems
+    assert done.written == written
+
+
 def test_lines_are_cut_the_same_wherever_pieces_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "MOST_LINE", 20)
     content = b"\xef\xbb\xbfone\n\n" + b"x" * 50 + b"\nthree\nfour"
@@ -348,6 +372,17 @@ def test_ten_thousand_columns_of_a_table_are_refused(tmp_path: Path) -> None:
     path = file(tmp_path, (",".join(f"c{n}" for n in range(10_000)) + "\n").encode(), "wide.csv")
     with pytest.raises(UnreadableFile, match="10,000 columns, 1,000 are allowed"):
         detect(path)
+
+
+@pytest.mark.parametrize("name", ["deep.json", "deep.jsonl"])
+def test_what_is_nested_100_000_deep_is_told_and_nothing_overflows(name: str, tmp_path: Path, project: Project) -> None:
+    deep = b'{"a": ' * 100_000 + b"1" + b"}" * 100_000
+    path = file(tmp_path, deep.replace(b"{", b"{\n", 1) if name == "deep.json" else deep, name)
+    with pytest.raises((UnreadableFile, Refused)) as error:
+        write(path, FORMATS[name.removeprefix("deep.")], PAIRS, project, None)
+    words = error.value.problems[0].what if isinstance(error.value, Refused) else str(error.value)
+    assert "nested" in words
+    assert nothing_is_there()
 
 
 def test_guesses_of_a_broken_file_do_not_fail(tmp_path: Path) -> None:
