@@ -28,9 +28,9 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "first_look": Preset(
         "First look",
-        "About 20 steps with a tiny adapter: does it run at all, and do the curves move?",
+        "About 20 steps with a tiny adapter on the shorter rows: does it run at all, and do the curves move?",
         {"learning_rate": 1e-4, "batch_size": 8, "micro_batch": 4, "lora_rank": 4, "last_layers": 4,
-         "max_tokens": 256, "eval_every": 5, "checkpoint_every": 10},
+         "max_tokens": 256, "allow_left_out": True, "eval_every": 5, "checkpoint_every": 10},
         steps=20,
     ),
     "lora_one_gpu": Preset(
