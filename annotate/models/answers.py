@@ -60,7 +60,11 @@ class CurrentFeedback(models.Manager["Feedback"]):
 
 
 class Feedback(models.Model):
-    """An answer as it was given. Append-only: a correction is a new row that supersedes, and the old one is kept."""
+    """An answer as it was given. Append-only: a correction is a new row that supersedes, and the old one is kept.
+
+    One exception: where an import is taken back, its answers leave this table with their items, unless something has
+    been built on them; what was said is kept in exchange.WithdrawnVote.
+    """
 
     class Origin(models.TextChoices):
         HUMAN = "human"
@@ -211,7 +215,8 @@ class DatasetFeedback(models.Model):
     """Lineage: this vote is in this dataset.
 
     Millions of rows, written by one job, in the transaction that makes the dataset. PostgreSQL does not look up both
-    ends of each, which took longer than to write them: answers are never deleted but with their project.
+    ends of each, which took longer than to write them. Both ends are there as long as the row is: an answer that is in
+    a dataset is never deleted but with its project, since taking back an import leaves those that a dataset holds.
     """
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="lineage", db_constraint=False)

@@ -1,6 +1,7 @@
 """Raw events with their full history: every answer that was ever given, and all that was done about it.
 
-One row an event, and `event` says what it is: answer (superseded and withdrawn ones too), assignment (skipped, expired
+One row an event, and `event` says what it is: answer (superseded and withdrawn ones too, and those that went when their
+import was taken back: their items are gone, so they name no responses), assignment (skipped, expired
 and open ones; an answered one is in its answers), contradiction, verdict, sent_back. A row refers to responses by their
 ids, in canonical order; the export of items holds their texts. `order` lists positions in the order shown.
 """
@@ -35,7 +36,7 @@ SCHEMA = pa.schema(
         (
             "state",
             pa.string(),
-        ),  # of answers and verdicts: current, superseded, withdrawn
+        ),  # of answers and verdicts: current, superseded, withdrawn; of imported answers taken back
         json_text("value"),
         ("order", pa.list_(pa.int32())),
         ("preference", pa.int32()),
@@ -64,9 +65,22 @@ STATE = (
 )
 
 
+THROUGH = {
+    "annotate_assignment": (
+        "SELECT min(a.id), max(a.id) FROM annotate_assignment AS a JOIN annotate_task AS t ON t.id = a.task_id "
+        "WHERE t.project_id = %s AND a.status <> 'submitted'"
+    ),
+    "exchange_withdrawnvote": (
+        "SELECT min(w.id), max(w.id) FROM exchange_withdrawnvote AS w JOIN exchange_import AS i ON i.id = w.made_id "
+        "WHERE i.project_id = %s"
+    ),
+}
+"""Tables that know their project only through another one: smallest and largest id of its rows."""
+
+
 def source(project: Project, spec: ExportSpec, people: People) -> Source:
     given = {"project": project.pk, "people_key": people.key, "gone": people.left_out()}
-    queries = [build(spec, people) for build in (answers, assignments, contradictions, verdicts, sent_back)]
+    queries = [build(spec, people) for build in (answers, taken_back, assignments, contradictions, verdicts, sent_back)]
 
     def lines(flat: bool) -> Iterator[bytes]:
         for table, query in queries:
@@ -85,13 +99,10 @@ def source(project: Project, spec: ExportSpec, people: People) -> Source:
 
 
 def all_bounds(table: str, project: Project) -> tuple[int, int]:
-    if table != "annotate_assignment":
+    if table not in THROUGH:
         return bounds(table, project.pk)
-    with connection.cursor() as cursor:  # an assignment knows its project only through its task
-        cursor.execute(
-            "SELECT min(a.id), max(a.id) FROM annotate_assignment AS a JOIN annotate_task AS t ON t.id = a.task_id "
-            "WHERE t.project_id = %s AND a.status <> 'submitted'", [project.pk],
-        )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(THROUGH[table], [project.pk])
         low, high = cursor.fetchone()
     return (low, high) if low is not None else (0, -1)
 
@@ -121,6 +132,23 @@ def answers(spec: ExportSpec, people: People) -> tuple[str, str]:
             f.withdrawn_at AS ended_at, f.supersedes_id AS supersedes
         FROM annotate_feedback AS f
         {WHERE.format(of="f")} AND NOT f.annotator_id = ANY(%(gone)s::bigint[]) ORDER BY f.id""",
+    )
+
+
+def taken_back(spec: ExportSpec, people: People) -> tuple[str, str]:
+    """Imported answers whose import was taken back, as they were kept. `ended_at` is when."""
+    timing = 'f."order", f.active_ms,' if spec.timing else ""
+    return (
+        "exchange_withdrawnvote",
+        f"""
+        SELECT 'answer' AS event, f.id, f.created_at AS at, f.task_id AS task, w.prompt_key,
+            f.assignment_id AS assignment, f.step, f.kind, {people.sql("f.annotator_id")} AS person, f.origin,
+            'taken back' AS state, {valued(spec, "f.value")}, {timing} f.preference, f."right",
+            {commented(spec, "f.comment", "comment")}, w.withdrawn_at AS ended_at, f.supersedes_id AS supersedes
+        FROM exchange_withdrawnvote AS w JOIN exchange_import AS i ON i.id = w.made_id,
+            jsonb_populate_record(NULL::annotate_feedback, w.said) AS f
+        WHERE i.project_id = %(project)s AND w.id BETWEEN %(low)s AND %(high)s
+            AND NOT w.annotator_id = ANY(%(gone)s::bigint[]) ORDER BY w.id""",
     )
 
 
