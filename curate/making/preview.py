@@ -200,8 +200,7 @@ def of_rows(made: Plan, *, rows: int, seed: int) -> Preview:
     for one in everything:
         tally.add(one.row)
     splits = Counter(one.row.split for one in everything)
-    balance = tally.done()
-    balance.rows = round(balance.rows * scale)
+    balance = scaled_balance(tally.done(), scale)
     prompts = made.prompts.at(np.array([one.prompt for one in everything], dtype=np.int64))
     flips = sum(one.flip for one in everything) * scale if made.decided is not None else None
     shown = [everything[i] for i in draw(np.arange(len(everything)), max(rows, MEASURED), seed).tolist()]
@@ -218,6 +217,19 @@ def scaled(counts: Counts, by: float) -> Counts:
     numbers = ("items", "silent", "built", "long_prompt", "long_row", "exact", "near")
     dropped = Counter({key: round(n * by) for key, n in counts.dropped.items()})
     return replace(counts, dropped=dropped, **{name: round(getattr(counts, name) * by) for name in numbers})
+
+
+def scaled_balance(balance: Balance, by: float) -> Balance:
+    """Counts as of all rows; `drawn` still says of how many they are."""
+    if by == 1.0:
+        return balance
+    return replace(
+        balance, rows=round(balance.rows * by), answers=round(balance.answers * by),
+        simulated=round(balance.simulated * by),
+        languages=Counter({name: round(n * by) for name, n in balance.languages.items()}),
+        strengths=Counter({size: round(n * by) for size, n in balance.strengths.items()}),
+        models={name: (round(of * by), round(won * by)) for name, (of, won) in balance.models.items()},
+    )  # fmt: skip
 
 
 def assembled(

@@ -91,7 +91,9 @@ def is_plain(value: Any) -> bool:
 
 
 def figure(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def whole(value: Any) -> int | None:

@@ -1,13 +1,15 @@
 """A preview counts what a freeze gives, from numbers alone; and says it where it does not count all."""
 
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from accounts.models import Project
 from curate.making import preview as previews
-from curate.making.preview import preview
+from curate.making.card import Balance
+from curate.making.preview import preview, scaled_balance
 from registry.specs import BuildDatasetSpec
 from tests.curate.building import frozen, voted
 
@@ -78,3 +80,11 @@ def test_lengths_and_warnings(project: Project) -> None:
     assert looked.lengths.names == ("prompt", "chosen", "rejected")
     assert {one.key for one in looked.notices if one.level == "warn"} >= {"longer", "few"}
     assert looked.example["chosen"][0]["role"] == "assistant"
+
+
+def test_counts_of_a_drawn_part_are_scaled_up_alike() -> None:
+    part = Balance(rows=10, drawn=10, languages=Counter({"en": 8, "de": 2}), models={"a": (6, 3)}, answers=20,
+                   strengths=Counter({2: 10}), simulated=4, longer=0.5)  # fmt: skip
+    whole = scaled_balance(part, 2.5)
+    assert (whole.rows, whole.drawn, whole.answers, whole.simulated, whole.longer) == (25, 10, 50, 10, 0.5)
+    assert whole.languages == {"en": 20, "de": 5} and whole.strengths == {2: 25} and whole.models == {"a": (15, 8)}
