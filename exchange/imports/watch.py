@@ -117,10 +117,10 @@ class Watch:
         if known and becomes.role == "lang":
             words = [", ".join(f"{value} {n:,}" for value, n in known.most_common(4))]
         elif known and becomes.role in ("model", "rater"):
-            word = "models" if becomes.role == "model" else "raters"
+            word = becomes.role if len(known) == 1 else f"{becomes.role}s"
             words = [f"{len(known):,}{'+' if len(known) == COUNTED_VALUES else ''} {word}"]
         elif known:
-            words = [f"{len(known):,} values"]
+            words = [f"{len(known):,} value{'' if len(known) == 1 else 's'}"]
         if name in self.made:
             words.append(f"made from {self.format.made[name]}" if name in self.format.made else "made while reading")
         if wrong:

@@ -30,6 +30,8 @@ SHOTS = (
     ("people", "reviewer", "/p/demo/people/", "light", 1440),
     ("adjudicate", "reviewer", "/p/demo/adjudicate/", "light", 1440),
     ("protocol", "researcher", "/p/workbench/protocols/new/", "light", 1440),
+    ("import", "researcher", "/p/demo/import/", "light", 1440),
+    ("import-past", "researcher", "/p/demo/import-export/past/", "light", 1440),
 )
 
 

@@ -27,6 +27,8 @@ PAGES = (
     ("rachel", "protocols/new/"),
     ("rachel", "rubrics/"),
     ("rachel", "prompts/new/"),
+    ("rachel", "import/"),
+    ("rachel", "import-export/past/"),
     ("rachel", ""),
 )
 OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}

@@ -43,7 +43,7 @@ def open_file(page: Page, path: Path) -> None:
     page.locator("#id_file").set_input_files(path)
     page.get_by_role("button", name="Read it").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Mapping")).to_be_visible()
+    expect(page.get_by_role("heading", name="Mapping", exact=True)).to_be_visible()
 
 
 @pytest.mark.engine
@@ -135,3 +135,28 @@ def test_the_pages_fit_a_phone_in_the_dark(researcher: User, battles: Path, sign
     assert serious(page) == []
     page.goto("/p/helpful/import-export/past/")
     assert fits(page)
+
+
+@pytest.mark.engine
+def test_an_import_is_taken_back_by_keyboard_and_the_page_follows(
+    owner: User, researcher: User, battles: Path, sign_in: Any, workers: Worker
+) -> None:
+    page = sign_in("rachel")
+    open_file(page, battles)
+    page.get_by_role("button", name="Import 6 lines").click()
+    expect(page.get_by_text("6 lines imported")).to_be_visible(timeout=60_000)
+    page = sign_in("olive", color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/p/helpful/import-export/past/")
+    assert serious(page) == []
+    page.get_by_role("link", name="Take back battles.jsonl").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="If you take it back")).to_be_visible()
+    assert serious(page) == []
+    assert fits(page)
+    page.get_by_role("button", name="Take it back").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The same file can come in again.")).to_be_visible(timeout=60_000)
+    assert serious(page) == []
+    assert not Prompt.objects.exists()
+    assert not Feedback.objects.exists()
