@@ -72,6 +72,10 @@ def export(request: MemberRequest, project: Project) -> HttpResponseBase:
         made = prepare(project, spec)
         if request.method == "POST":
             return start(request, project, made)
+    except consent.WithdrawnError:
+        problem = (
+            "Not exported. To take it with these answers, tick “Include answers of people who withdrew”."
+        )
     except (ExportError, SpecError) as error:
         problem = str(error)
     context = page_context(request, project, values=values, datasets=datasets, made=made, problem=problem)
@@ -91,7 +95,7 @@ def chosen(data: Any, datasets: list[Dataset], *, cards_of: Any) -> dict[str, An
     default = f"dataset:{datasets[0]}" if datasets else "answers"
     source = data.get("source", "").replace("\0", "") or default
     what, _, name = source.partition(":")
-    first_time = "source" not in data
+    first_time = not {"format", "file"} & set(data)  # the form sends both; a link that names a dataset does not
     found = cards_of(what, name)
     able = [card.format.slug for card in found if not card.refused] or ["plain"]
     wanted = data.get("format", "")

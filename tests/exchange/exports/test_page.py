@@ -104,3 +104,11 @@ def test_other_projects_datasets_are_not_there(researcher_client: Client, freeze
     answer = researcher_client.post(PAGE, {"source": "dataset:theirs-v1", "now": "1"})
     assert answer.status_code == 422
     assert "There is no dataset theirs-v1 in Helpful answers" in answer.content.decode()
+
+
+def test_a_link_to_a_dataset_keeps_the_usual_settings(researcher_client: Client, freeze: Freeze) -> None:
+    freeze()
+    linked = researcher_client.get(PAGE, {"source": "dataset:prefs-v1"}).context["values"]
+    assert linked == researcher_client.get(PAGE).context["values"] and linked["extras"]
+    sent = {"source": "dataset:prefs-v1", "format": "trl", "file": "jsonl"}
+    assert not researcher_client.get(PAGE, sent).context["values"]["extras"]  # switched off in the form
