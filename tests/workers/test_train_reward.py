@@ -12,6 +12,7 @@ from registry import jobs
 from registry.models import Dataset, Job, ModelVersion
 from registry.specs import SPECS, SpecError, TrainRewardSpec, parse
 from tests.factories import make_model, make_prompt, make_raters, make_task, make_vote
+from tests.workers.test_reward_heads import bert, make_encoder
 from tests.workers.tiny import make_tiny_model
 from workers import modeling, sources
 from workers.context import JobContext
@@ -191,3 +192,18 @@ def test_a_margin_from_disagreement_is_trained_with(project: Project, researcher
     """With rewards of 0 the loss of a pair is -log sigmoid(-margin); one rater each is a margin of ln 2."""
     model, _ = trained(project, researcher, use_margin=True, margin_from="disagreement", learning_rate=1e-9)
     assert model.metrics["loss"]["value"] == pytest.approx(1.0986123, abs=1e-4)  # ln 3
+
+
+def test_an_encoder_is_trained_and_scores(project: Project, researcher: User, dataset: Dataset, settings: Any) -> None:
+    make_encoder(Path(settings.ARTIFACTS) / "models" / "bert", bert())
+    make_model(project, "bert")
+    model, said = trained(project, researcher, base="bert")
+    assert "bert reads 160 tokens at most, so longer rows than that are left out" in said
+    reward, tokenizer = sources.reward_and_tokenizer(model, device="cpu", precision="float32")
+    row = next(sources.rows_of(dataset, "held_out"))
+    chosen, rejected = modeling.reward_scores(
+        reward, tokenizer,
+        [modeling.Conversation(row["prompt"], row[side][0]["content"]) for side in ("chosen", "rejected")],
+    )  # fmt: skip
+    margins = [margin for key, margin in model.metrics["held_out_pairs"] if key == row["prompt_key"]]
+    assert margins == pytest.approx([chosen - rejected], abs=1e-4) and chosen != rejected
