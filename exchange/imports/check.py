@@ -9,17 +9,9 @@ from accounts.models import Project
 from annotate.models import Protocol
 from exchange.imports import asking
 from exchange.imports.backend import Reading
-from exchange.imports.base import (
-    SHOWN,
-    Check,
-    Counts,
-    Format,
-    Mapping,
-    Problem,
-    Progress,
-    Row,
-)
+from exchange.imports.base import SHOWN, Format, Mapping, Problem, Progress, Row
 from exchange.imports.mapping import Builder
+from exchange.imports.outcome import Check, Counts
 from exchange.imports.plan import Plan
 from exchange.imports.raters import Models
 from exchange.imports.reading import Pass, builder_of

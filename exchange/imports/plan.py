@@ -17,9 +17,10 @@ from accounts.models import Project
 from annotate.models import Prompt, Protocol
 from exchange.imports.asking import Asked
 from exchange.imports.backend import TABLES, Backend, escaped
-from exchange.imports.base import Counts, Message, Record, Vote
+from exchange.imports.base import Message, Record, Vote
 from exchange.imports.identity import hash_of, item_hash, moment
 from exchange.imports.lines import NUMBERED, check_line, joined
+from exchange.imports.outcome import Counts
 from exchange.imports.raters import Models, Raters
 from exchange.imports.table import EMPTY, Table
 from exchange.imports.turns import LineError

@@ -2,14 +2,19 @@
 
 import itertools
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from exchange.imports.base import UnreadableFile
-from exchange.imports.readers import FROM_DISK, STREAMED, Line
+from exchange.imports.read_json import json_rows
+from exchange.imports.read_tables import csv_rows, parquet_rows, xlsx_rows
+from exchange.imports.readers import Line, jsonl
 from exchange.imports.unpack import Folder, Stream, folder, opened
+
+STREAMED: dict[str, Callable[[Stream], Iterator[Line]]] = {"jsonl": jsonl, "json": json_rows, "csv": csv_rows}
+FROM_DISK: dict[str, Callable[[Path], Iterator[Line]]] = {"parquet": parquet_rows, "xlsx": xlsx_rows}
 
 
 @dataclass

@@ -4,21 +4,9 @@ from collections import Counter
 from typing import Any
 
 from exchange.imports import values
-from exchange.imports.base import (
-    LEFT_OUT,
-    ROLES,
-    SAMPLES,
-    Becomes,
-    Check,
-    ColumnCheck,
-    Format,
-    Mapping,
-    Problem,
-    Record,
-    Row,
-    ValueFound,
-)
+from exchange.imports.base import LEFT_OUT, ROLES, SAMPLES, Becomes, Format, Mapping, Problem, Record, Row
 from exchange.imports.mapping import Builder, Get, get_of
+from exchange.imports.outcome import Check, ColumnCheck, ValueFound
 from exchange.imports.turns import LineError
 
 MOST_VALUES = 24

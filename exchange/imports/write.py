@@ -13,8 +13,9 @@ from accounts.models import Project, User, record_audit
 from annotate.models import Protocol
 from exchange.imports import asking
 from exchange.imports.backend import Gone, Reading, Writing
-from exchange.imports.base import SHOWN, Format, Mapping, Outcome, Problem, Progress, Refused, Row
+from exchange.imports.base import SHOWN, Format, Mapping, Problem, Progress, Refused, Row
 from exchange.imports.mapping import Builder
+from exchange.imports.outcome import Outcome
 from exchange.imports.plan import Plan
 from exchange.imports.raters import Models
 from exchange.imports.reading import Pass, builder_of

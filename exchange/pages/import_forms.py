@@ -12,7 +12,8 @@ from annotate.intake.prompt_lines import MAX_RATERS
 from annotate.intake.task_making import protocols_of
 from annotate.models import Protocol
 from exchange.imports import base
-from exchange.imports.base import RATERS, ROLES, SIDES, Becomes, Check, Column, ValueFound
+from exchange.imports.base import RATERS, ROLES, SIDES, Becomes, Column
+from exchange.imports.outcome import Check, ValueFound
 from exchange.imports.watch import meaning
 from exchange.models import Upload
 from registry.models import ModelVersion

@@ -6,10 +6,11 @@ from typing import Any
 
 from accounts.models import Project
 from annotate.kinds import KINDS
-from exchange.imports.base import SIDES, Answer, Check, Column, Format, Mapping, Record, UnreadableFile
+from exchange.imports.base import SIDES, Answer, Column, Format, Mapping, Record, UnreadableFile
 from exchange.imports.check import check
 from exchange.imports.detect import columns, detect, guessed_mapping
 from exchange.imports.formats import FORMATS
+from exchange.imports.outcome import Check
 from exchange.models import Upload
 from exchange.pages.import_forms import ColumnRow, Wish, rows
 

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from accounts.permissions import can_research
 from annotate.models import Protocol
-from exchange.imports.base import Mapping, Outcome, Refused, UnreadableFile
+from exchange.imports.base import Mapping, Refused, UnreadableFile
 from exchange.imports.formats import FORMATS
+from exchange.imports.outcome import Outcome
 from exchange.imports.write import write
 from exchange.models import Import, Upload
 from registry.specs.import_ import ImportSpec

@@ -11,21 +11,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Project, User
 from exchange.imports import saved
-from exchange.imports.base import (
-    RATERS,
-    Becomes,
-    Check,
-    Counts,
-    Format,
-    Mapping,
-    Outcome,
-    Problem,
-    Refused,
-    UnreadableFile,
-)
+from exchange.imports.base import RATERS, Becomes, Format, Mapping, Problem, Refused, UnreadableFile
 from exchange.imports.check import check
 from exchange.imports.detect import columns, detect, guessed_mapping
 from exchange.imports.formats import FORMATS
+from exchange.imports.outcome import Check, Counts, Outcome
 from exchange.imports.take_back import Holds, look, take_back
 from exchange.imports.write import write
 from exchange.models import Import

@@ -14,8 +14,9 @@ from django.db import connection
 
 from accounts.models import Project, User
 from annotate.models import Assignment, Feedback, Prompt, Response, Task
-from exchange.imports.base import Becomes, Mapping, Outcome
+from exchange.imports.base import Becomes, Mapping
 from exchange.imports.formats import FORMATS
+from exchange.imports.outcome import Outcome
 from exchange.imports.write import write
 from exchange.models import Import, Upload
 from registry import jobs

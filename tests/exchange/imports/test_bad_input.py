@@ -14,10 +14,11 @@ import pytest
 from accounts.models import Project, User
 from annotate.models import Feedback, Prompt, Response, Task
 from exchange.imports import readers, unpack
-from exchange.imports.base import Becomes, Mapping, Outcome, Refused, UnreadableFile
+from exchange.imports.base import Becomes, Mapping, Refused, UnreadableFile
 from exchange.imports.check import check
 from exchange.imports.detect import detect, guessed_mapping
 from exchange.imports.formats import FORMATS
+from exchange.imports.outcome import Outcome
 from exchange.imports.plan import Plan
 from exchange.imports.write import write
 

@@ -8,9 +8,10 @@ import pytest
 
 from accounts.models import Project
 from annotate.models import Feedback, Prompt, Response, Task
-from exchange.imports.base import Becomes, Mapping, Outcome
+from exchange.imports.base import Becomes, Mapping
 from exchange.imports.check import check
 from exchange.imports.formats import FORMATS
+from exchange.imports.outcome import Outcome
 from exchange.imports.write import write
 
 pytestmark = pytest.mark.django_db

@@ -12,9 +12,9 @@ from accounts.models import Project, User
 from annotate.models import Assignment, Feedback, Prompt, Response, Task
 from annotate.quality.agreement import cohen_kappas
 from annotate.quality.reliability import table
-from exchange.imports.base import Outcome
 from exchange.imports.check import check
 from exchange.imports.detect import detect, guessed_mapping
+from exchange.imports.outcome import Outcome
 from exchange.imports.write import write
 from registry.models import ModelVersion
 

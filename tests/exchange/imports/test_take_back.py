@@ -13,8 +13,9 @@ from accounts.models import AuditEvent, Project, User
 from annotate import services
 from annotate.models import Assignment, DatasetFeedback, Feedback, Prompt, Protocol, Response, Task, Verdict
 from exchange.imports import take_back
-from exchange.imports.base import Becomes, Mapping, Outcome
+from exchange.imports.base import Becomes, Mapping
 from exchange.imports.formats import FORMATS
+from exchange.imports.outcome import Outcome
 from exchange.imports.take_back import Holds
 from exchange.imports.write import write
 from exchange.models import Import, WithdrawnVote

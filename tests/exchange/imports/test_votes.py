@@ -15,11 +15,12 @@ from curate.making import source
 from evaluate.benchmarks import position
 from exchange.exports.people import People
 from exchange.exports.sources import answers
-from exchange.imports import readers
-from exchange.imports.base import Becomes, Mapping, Outcome, Problem
+from exchange.imports import read_tables
+from exchange.imports.base import Becomes, Mapping, Problem
 from exchange.imports.check import check
 from exchange.imports.detect import columns, detect, guessed_mapping
 from exchange.imports.formats import FORMATS
+from exchange.imports.outcome import Outcome
 from exchange.imports.write import write
 from registry.forms import names_of
 from registry.models import ModelVersion
@@ -331,12 +332,12 @@ def test_a_parquet_file_of_a_text_that_repeats_is_no_bomb(tmp_path: Path) -> Non
     path = written(["x" * 2_000_000], [0] * 1_000)
     assert path.stat().st_size < 10_000
     tracemalloc.start()
-    rows = sum(1 for _, row, _ in readers.parquet_rows(path) if len(row["prompt"]) == 2_000_000)  # type: ignore[index]
+    rows = sum(1 for _, row, _ in read_tables.parquet_rows(path) if len(row["prompt"]) == 2_000_000)  # type: ignore[index]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert rows == 1_000
     assert peak < 100_000_000
-    found = [line for _, line, _ in readers.parquet_rows(written(["a", "x" * 17_000_000], [0, 1, 0]))]
+    found = [line for _, line, _ in read_tables.parquet_rows(written(["a", "x" * 17_000_000], [0, 1, 0]))]
     assert found[0] == found[2] == {"prompt": "a"}
     assert isinstance(found[1], Problem) and "17 million characters" in found[1].what and found[1].line == 2
 

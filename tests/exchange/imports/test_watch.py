@@ -8,10 +8,11 @@ import pytest
 
 from accounts.models import Project
 from annotate.models import Feedback, Protocol
-from exchange.imports.base import Becomes, Check, ColumnCheck, Mapping
+from exchange.imports.base import Becomes, Mapping
 from exchange.imports.check import check
 from exchange.imports.detect import detect, guessed_mapping
 from exchange.imports.formats import FORMATS
+from exchange.imports.outcome import Check, ColumnCheck
 from exchange.imports.write import write
 
 pytestmark = pytest.mark.django_db
