@@ -17,11 +17,11 @@ from tests.workers.tiny import make_tiny_model
 from workers import modeling, sources
 from workers.context import JobContext
 from workers.errors import JobError, Stopped
-from workers.jobs import build_dataset, score, train_reward
+from workers.jobs import build_dataset, merge, score, train_reward
 from workers.jobs.strengths import votes_margin
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a dataset is read in a snapshot of its own
-RUN = {"build_dataset": build_dataset.run, "train_reward": train_reward.run, "score": score.run}
+RUN = {"build_dataset": build_dataset.run, "train_reward": train_reward.run, "score": score.run, "merge": merge.run}
 SETTINGS = {
     "dataset": "prefs-v1", "base": "base", "lora_rank": 2, "batch_size": 4, "epochs": 2, "learning_rate": 1e-2,
     "precision": "float32", "checkpoint_every": 1, "eval_every": 100,
@@ -207,3 +207,12 @@ def test_an_encoder_is_trained_and_scores(project: Project, researcher: User, da
     )  # fmt: skip
     margins = [margin for key, margin in model.metrics["held_out_pairs"] if key == row["prompt_key"]]
     assert margins == pytest.approx([chosen - rejected], abs=1e-4) and chosen != rejected
+
+
+def test_an_ensemble_is_not_merged_into_one_of_its_members(
+    project: Project, researcher: User, dataset: Dataset
+) -> None:
+    model, _ = trained(project, researcher, ensemble=2)
+    with pytest.raises(JobError, match="ensemble of 2 adapters"):
+        run(claimed(project, researcher, "merge", model=model.name))
+    assert not ModelVersion.objects.filter(parent=model).exists()

@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 
 from registry.models import ModelVersion
 from registry.specs import MergeSpec
-from workers import modeling, sources
+from workers import heads, modeling, sources
 from workers.context import JobContext
 from workers.errors import JobError
 
@@ -26,6 +26,8 @@ def run(context: JobContext, spec: MergeSpec) -> None:
     load = sources.reward_and_tokenizer if version.role == "reward" else sources.policy_and_tokenizer
     # Merged in float32 also where bfloat16 is written: what is rounded twice is not what was trained.
     model, tokenizer = load(version, device="cpu", precision="float32")
+    if (members := len(heads.members_of(model))) > 1:
+        raise JobError(f"{version} is an ensemble of {members} adapters, and a merged model is one. Use it as it is.")
     context.check_stop()
     context.progress(1, 3, "Merging")
     before = answer_of(model, tokenizer)
