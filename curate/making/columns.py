@@ -14,7 +14,7 @@ import psycopg
 from django.db import connection
 from numpy.typing import NDArray
 
-FETCHED = 16_000
+FETCHED = 4_000
 """Rows that are in memory at once where a result is read in windows."""
 Columns = dict[str, NDArray[Any]]
 numbers = count()

@@ -11,7 +11,12 @@ Again = Literal["", "exact", "near"]
 
 
 class Seen:
-    """The rows of one group of prompts. A row is never held against others of the same item: raters may agree."""
+    """The rows of one group of prompts. A row is never held against others of the same item: raters may agree.
+
+    In memory is one group: 133 bytes for each different row of it, and where near-duplicate rows are looked for the
+    word pairs of its texts as well, 24 kB a row with two texts of 100 words. Only the largest group counts, but nothing
+    bounds it: a project whose prompts are all near-duplicates of one another is one group.
+    """
 
     def __init__(self, *, threshold: float | None) -> None:
         self.threshold = threshold

@@ -27,9 +27,9 @@ from curate.making.stream import Counts, Made, Stream, finish_funnel, texts_of
 from curate.making.tokens import NoTokenizer, Tokens, tokens_of
 from curate.rows import MESSAGES, Row, RowType
 
-GROUP = 5_000
+GROUP = 2_000
 """Rows of one row group of Parquet."""
-PACKED = 500
+PACKED = 250
 """Rows that are made into a table at once; GROUP is a multiple of it."""
 LINEAGE = np.dtype([("feedback", "i8"), ("held_out", "?")])
 Heard = Callable[[int, int], None]

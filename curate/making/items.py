@@ -16,7 +16,7 @@ from curate.making.plan import Asked, Plan
 from curate.making.source import ORIGINS
 from curate.making.tokens import Tokens, tokens_of
 
-WINDOW = 1_000
+WINDOW = 250
 
 
 def items(

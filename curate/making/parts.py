@@ -49,7 +49,7 @@ from registry.specs import BuildDatasetSpec
 ANSWERS = "freeze_answer"
 TYPES = {"step": "int", "kind": "smallint", "origin": "smallint", "preference": "smallint", "first": "smallint"}
 PLACE = [Column("rank"), Column("order"), Column("cluster"), Column("group"), Column("held_out", "bool")]
-PROMPTS = 4_000
+PROMPTS = 1_000
 """Prompts with scored responses in one part."""
 
 

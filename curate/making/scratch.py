@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-RUN = 200_000
+RUN = 50_000
 """Records that are sorted in memory; about so many are in memory when they are read back."""
 STEP = 1_024
 """One record in so many of a run is remembered, to find the others by."""

@@ -7,6 +7,7 @@ from django.db.models import Max
 from accounts.models import Project
 from annotate.models import DatasetFeedback
 from curate.making.freeze import Frozen, freeze
+from curate.making.heap import keep_small, trim
 from curate.making.parts import in_parts
 from curate.making.plan import Asked, RecipeError
 from curate.making.readme import readme
@@ -17,9 +18,12 @@ from workers.context import JobContext
 from workers.errors import JobError
 
 CHUNK = 50_000
+TRIMMED = 10_000
+"""Items after which memory is given back."""
 
 
 def run(context: JobContext, spec: BuildDatasetSpec) -> None:
+    keep_small()
     # One snapshot: votes that arrive while we read are in the next version, not half in this one.
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -51,7 +55,13 @@ def written(context: JobContext, spec: BuildDatasetSpec) -> tuple[Asked, Frozen]
         with in_parts(context.job.project, spec, context.workdir) as made:
             context.check_stop()
 
+            trimmed = 0
+
             def heard(items: int, rows: int) -> None:
+                nonlocal trimmed
+                if items // TRIMMED > trimmed:
+                    trimmed = items // TRIMMED
+                    trim()
                 context.progress(items, made.items, f"{rows:,} rows from {items:,} items")
                 context.check_stop()
 
