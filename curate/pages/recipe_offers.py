@@ -12,6 +12,7 @@ from accounts.pseudonyms import pseudonym
 from accounts.requests import MemberRequest
 from annotate.models import Feedback, Response
 from annotate.quality.pseudonyms import are_shown, names
+from curate.making.kept import Kept
 from registry.models import Job
 
 ORIGINS = {"human": "People", "simulated": "Simulated annotators", "imported": "Imported raters"}
@@ -49,17 +50,8 @@ class Offers:
 
 
 def offers(request: MemberRequest, project: Project) -> Offers:
-    """Four grouped queries."""
-    kinds: Counter[str] = Counter()
-    origins: Counter[str] = Counter()
-    people: Counter[int] = Counter()
-    langs: Counter[str] = Counter()
-    grouped = Feedback.current.filter(project=project).values_list("kind", "origin", "annotator_id", "task__lang")
-    for kind, origin, person, lang, count in grouped.annotate(n=Count("pk")).order_by():
-        kinds[kind] += count
-        origins[origin] += count
-        people[person] += count
-        langs[lang] += count
+    """Counts of answers are kept until an answer comes or goes: at a million of them they take seconds."""
+    kinds, origins, people, langs = Kept(project).keep("offers", (), lambda: counted(project))
     users = {one.pk: one for one in User.objects.filter(pk__in=people)}
     labels = names(request, project, users.values())
     values = {pk: pseudonym(project.pk, pk) for pk in users}
@@ -76,6 +68,21 @@ def offers(request: MemberRequest, project: Project) -> Offers:
         tags=tags(project),
         rounds=[Offer(name, name, count) for name, count in rounds],
     )
+
+
+def counted(project: Project) -> tuple[Counter[str], Counter[str], Counter[int], Counter[str]]:
+    """Current answers by kind, origin, person and language."""
+    kinds: Counter[str] = Counter()
+    origins: Counter[str] = Counter()
+    people: Counter[int] = Counter()
+    langs: Counter[str] = Counter()
+    grouped = Feedback.current.filter(project=project).values_list("kind", "origin", "annotator_id", "task__lang")
+    for kind, origin, person, lang, count in grouped.annotate(n=Count("pk")).order_by():
+        kinds[kind] += count
+        origins[origin] += count
+        people[person] += count
+        langs[lang] += count
+    return kinds, origins, people, langs
 
 
 def may_name(request: MemberRequest, project: Project, user: User) -> bool:

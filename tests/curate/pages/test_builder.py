@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import Project, User
+from annotate.models import Feedback
 from curate.builders import BUILDERS
 from curate.pages.row_words import Shown, told_apart
 from curate.rows import SFT, assistant, user
@@ -261,3 +265,17 @@ def test_rows_that_ask_the_same_show_what_was_said_before() -> None:
     rows = [Shown(["Criticise it.", str(n)], [], "en", "train", []) for n in range(3)]
     values = [{"prompt": [*user("Q"), *assistant(f"Answer {n}"), *user("Criticise it.")]} for n in range(3)]
     assert [one.texts[0] for one in told_apart(rows, values, SFT)] == ["Answer 0", "Answer 1", "Answer 2"]
+
+
+def test_counts_of_answers_are_kept_until_one_comes_or_goes(answered: Project, researcher_client: Client) -> None:
+    def people() -> int:
+        return sum(one.count for one in researcher_client.get(URL).context["origins"] if one.value == "human")
+
+    assert people() == 24
+    with CaptureQueriesContext(connection) as asked:
+        assert people() == 24
+    assert not [one for one in asked if "COUNT" in str(one["sql"]) and "annotate_feedback" in str(one["sql"])]
+    vote = make_vote(make_task(answered, "new"), make_raters(answered, 1, prefix="late")[0], 2)
+    assert people() == 25
+    Feedback.objects.filter(pk=vote.pk).update(withdrawn_at=timezone.now())
+    assert people() == 24
