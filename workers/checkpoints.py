@@ -56,11 +56,16 @@ def save(folder: Path, *, step: int, write: Callable[[Path], None], tag: str) ->
     scratch, target = folder / f".new-{tag}", folder / f"step-{step}"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
-    write(scratch)
-    with (scratch / MANIFEST).open("w") as file:
-        json.dump(manifest_of(scratch), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        write(scratch)
+        with (scratch / MANIFEST).open("w") as file:
+            json.dump(manifest_of(scratch), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        # Half a checkpoint is of no use, and on a full disk it takes the room that a resume needs.
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
     for inner in [path for path in scratch.rglob("*") if path.is_dir()]:
         _sync_folder(inner)
     _sync_folder(scratch)

@@ -8,5 +8,9 @@ class JobError(Exception):
     """
 
 
+class NoChat(JobError, ValueError):
+    """A tokenizer cannot write a conversation."""
+
+
 class Stopped(Exception):
     """The job was asked to stop and has saved what it wants to keep."""

@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from transformers.utils import logging as transformers_logging
 
 from workers import heads
+from workers.errors import NoChat
 
 # A job's log is read by people; bars that redraw themselves are not for it.
 transformers_logging.disable_progress_bar()
@@ -91,14 +92,14 @@ def _forget_quantisation(model: Any) -> None:
 def load_tokenizer(path: str | Path) -> Any:
     """Load a tokenizer whose padding can be told from the end of a turn.
 
-    Raises ValueError if it has no chat template or no end-of-turn token.
+    Raises NoChat if it has no chat template or no end-of-turn token.
     """
     tokenizer = AutoTokenizer.from_pretrained(path)
     heads.teach_turns(tokenizer)
     if not tokenizer.chat_template:
-        raise ValueError(f"{path}: the tokenizer has no chat template; use an instruction-tuned model.")
+        raise NoChat(f"The tokenizer of {path} has no chat template. Use an instruction-tuned model.")
     if tokenizer.eos_token_id is None:
-        raise ValueError(f"{path}: the tokenizer has no end-of-turn (eos) token.")
+        raise NoChat(f"The tokenizer of {path} has no end-of-turn (eos) token. Use an instruction-tuned model.")
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
         # Padding that looks like an end of turn hides whether the last one is real.
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token

@@ -3,6 +3,7 @@
 Everything that a job does happens here, so that memory and GPU are free when it ends, however it ends.
 """
 
+import errno
 import importlib
 import os
 import re
@@ -19,6 +20,11 @@ Ending = dict[str, Any]
 OUT_OF_MEMORY = (
     "Out of memory on {where}: {detail}. Choose a smaller micro_batch, batch_size or max_tokens, "
     "or a machine with more memory."
+)
+FULL = "No space left on device"
+DISK_FULL = (
+    "The disk is full: {what} could not be written. Free space where PALATE_HOME lies, then resume the job: it goes on "
+    "from its last whole checkpoint."
 )
 
 
@@ -80,6 +86,8 @@ def describe(error: BaseException) -> Ending:
             return {"outcome": "retry", "error": f"The database could not be used: {first_line(error)}."}
     if sentence := out_of_memory(error):
         return {"outcome": "failed", "error": sentence, "traceback": formatted(error)}
+    if sentence := disk_full(error):
+        return {"outcome": "failed", "error": sentence, "traceback": formatted(error)}
     return {
         "outcome": "crashed",
         "error": f"{type(error).__name__}: {first_line(error)}",
@@ -97,6 +105,15 @@ def out_of_memory(error: BaseException) -> str:
     asked = re.search(r"tried to allocate ([\d.]+ \w+)", str(error), re.IGNORECASE)
     detail = f"{asked[1]} were asked for" if asked else "an allocation was refused"
     return OUT_OF_MEMORY.format(where="the GPU" if on_gpu else "this machine", detail=detail)
+
+
+def disk_full(error: BaseException) -> str:
+    """A sentence if a disk, or somebody's share of it, is full; else nothing."""
+    by_number = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    # Libraries that write by themselves, such as safetensors, repeat the system's words in errors of their own.
+    if not (by_number or (isinstance(error, Exception) and FULL in str(error))):
+        return ""
+    return DISK_FULL.format(what=getattr(error, "filename", None) or "a file")
 
 
 def first_line(error: BaseException) -> str:

@@ -245,7 +245,7 @@ def test_no_argument_of_an_objective_is_broadcast(name: str) -> None:
 def test_a_tie_is_half_a_win_to_each_side_and_its_margin_does_not_count() -> None:
     scores, others = torch.tensor([1.5, 1.5]), torch.tensor([0.5, 0.5])
     won, tied = bradley_terry.bradley_terry_loss(
-        scores, others, margin=torch.tensor([0.0, 2.0]), tie=torch.tensor([False, True])
+        scores, others, margin=torch.tensor([0.0, 3.0]), tie=torch.tensor([False, True])
     )
     lost = bradley_terry.bradley_terry_loss(others[:1], scores[:1])
     assert float(tied) == pytest.approx((float(won) + float(lost[0])) / 2)

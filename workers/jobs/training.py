@@ -98,6 +98,7 @@ def run_loop(
     resume_from = context.latest_checkpoint()
     if resume_from:
         context.log(f"Going on from {resume_from.name}")
+    look_at_held_out(context, learner)
     context.progress(0, 0, "Measuring before the first step")
 
     def keep(step: int, write: Callable[[Path], None]) -> None:
@@ -106,15 +107,30 @@ def run_loop(
         if show and not context.should_stop():
             show(step)
 
-    result = train(
-        learner, on_step=follow(context, tokens=tokens_a_step(learner)), should_stop=context.should_stop,
-        save_checkpoint=keep, resume_from=resume_from, on_note=context.log,
-    )  # fmt: skip
+    try:
+        result = train(
+            learner, on_step=follow(context, tokens=tokens_a_step(learner)), should_stop=context.should_stop,
+            save_checkpoint=keep, resume_from=resume_from, on_note=context.log,
+        )  # fmt: skip
+    except FloatingPointError as error:
+        raise JobError(f"{error} Nothing of it was published.") from error
     if result.stopped:
         raise Stopped
     if show:
         show(result.steps)
     return result
+
+
+def look_at_held_out(context: JobContext, learner: Learner[Any]) -> None:
+    """Say that nothing will be measured. Raises JobError where the run is to stop by what is measured."""
+    if learner.rows["held_out"]:
+        return
+    if learner.settings.patience is not None:
+        raise JobError(
+            "There is no held-out row that fits, so early stopping has nothing to go by. Leave patience empty, or "
+            "build the dataset with a larger held_out_share."
+        )
+    context.log("There is no held-out row: nothing will say how good the model is.", level="warning")
 
 
 def samples(context: JobContext, model: Any, tokenizer: Any, prompts: list[Messages]) -> Callable[[int], None] | None:

@@ -45,8 +45,8 @@ def train(
     With `patience`, the run ends when so many measurements in a row brought nothing better, and the model is left
     with the weights of the best one.
 
-    Raises ValueError for nothing to train, or a checkpoint of another run; FloatingPointError if the loss or the
-    gradient is not a number.
+    Raises ValueError for nothing to train, or a checkpoint of another run; FloatingPointError if a loss, of held-out
+    rows too, or the gradient is not a number.
     """
     run = _Run(learner, on_note or (lambda note: None))
     with torch.random.fork_rng(devices=run.cuda_devices()):
@@ -156,6 +156,9 @@ class _Run:
             loss += found.weighted.sum().item()
             measured.add(indices, found.measured)
         weight = sum(self.learner.weight(row) for row in rows)
+        if not math.isfinite(loss):
+            why = "lower the learning rate" if self.step else "the start model's own weights are broken: take another"
+            raise FloatingPointError(f"The held-out loss is {loss} after step {self.step}; {why}.")
         metrics = measured.means() | self.learner.summary("held_out")
         return Evaluation(loss / weight if weight else math.nan, metrics, measured.values(len(rows)))
 
@@ -196,7 +199,9 @@ class _Run:
             "random": torch.get_rng_state(),
             "random_cuda": [torch.cuda.get_rng_state(device) for device in self.cuda_devices()],
         }
-        torch.save(state, folder / STATE_FILE)
+        # Through a file of Python's: given a path, torch says of a full disk "unexpected pos 576 vs 534".
+        with (folder / STATE_FILE).open("wb") as file:
+            torch.save(state, file)
 
     def _read(self, folder: Path) -> None:
         state = torch.load(folder / STATE_FILE, map_location="cpu", weights_only=True)
