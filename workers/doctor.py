@@ -236,7 +236,8 @@ def of_lengths(found: Split) -> list[tuple[str, str]]:
     share = longer / unequal if unequal else 0.5
     # Two standard errors around a half: beyond them the lengths say something about which is better.
     skewed = unequal > 0 and abs(share - 0.5) > max(0.1, 1 / unequal**0.5)
-    words = f"{found.samples[0]['sides'][0]['name'].capitalize()} is the longer one in {share:.0%} of {unequal:,} rows of unequal length"
+    name = found.samples[0]["sides"][0]["name"].capitalize()
+    words = f"{name} is the longer one in {share:.0%} of {unequal:,} rows of unequal length"
     return [("warn", f"{words}: a model may learn the length alone") if skewed else ("good", words)]
 
 
