@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pages import contrast
@@ -161,6 +161,7 @@ def test_train_and_held_out_read_apart_without_colour() -> None:
 
 
 @given(st.floats(-1e9, 1e9), st.floats(0, 1e9))
+@example(4.5907123e-316, 4.4e-323)
 def test_ticks_cover_the_values_with_few_round_numbers(low: float, span: float) -> None:
     marks = ticks(low, low + span)
     assert 2 <= len(marks) <= 6

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+SMALLEST = 1e-290
+"""Below it a float has too few digits left to divide by."""
 
 
 def linear(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
@@ -28,8 +30,8 @@ def ticks(low: float, high: float, count: int = 4, *, zero: bool = False) -> lis
     """Round numbers that cover low..high; the first and last are the ends of the axis."""
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    if not high - low > abs(high) * 1e-9:  # a constant series still gets an axis around it
-        pad = abs(high) * 0.1 or 1.0
+    if not high - low > max(abs(high) * 1e-9, SMALLEST):  # a constant series still gets an axis around it
+        pad = abs(high) * 0.1 if abs(high) > SMALLEST else 1.0
         low, high = (0.0, high + pad) if zero and high >= 0 else (low - pad, high + pad)
     for parts in range(count, 0, -1):
         step = step_for(high - low, parts)
