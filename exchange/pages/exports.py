@@ -73,9 +73,7 @@ def export(request: MemberRequest, project: Project) -> HttpResponseBase:
         if request.method == "POST":
             return start(request, project, made)
     except consent.WithdrawnError:
-        problem = (
-            "Not exported. To take it with these answers, tick “Include answers of people who withdrew”."
-        )
+        problem = "Not exported. To take it with these answers, tick “Include answers of people who withdrew”."
     except (ExportError, SpecError) as error:
         problem = str(error)
     context = page_context(request, project, values=values, datasets=datasets, made=made, problem=problem)

@@ -11,9 +11,7 @@ from registry.specs.training import TrainingSpec
 class TrainJudgeSpec(TrainingSpec):
     usual: ClassVar[tuple[str, ...]] = (*TrainingSpec.usual, "objective")
 
-    dataset: str = ref(
-        "dataset", "verdicts to learn from: recipes “Judge, two responses”, “Judge, one response”"
-    )
+    dataset: str = ref("dataset", "verdicts to learn from: recipes “Judge, two responses”, “Judge, one response”")
     max_tokens: int = Field(1024, ge=16, le=32768, description="longer questions are left out and counted")
     objective: Literal["likelihood", "verdict"] = Field(
         "likelihood",
