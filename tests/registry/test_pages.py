@@ -291,16 +291,28 @@ def test_a_list_in_yaml_that_is_none(project: Project, researcher_client: Client
     assert "decoding is 5" in response.content.decode()
 
 
-def test_nobody_trains_from_an_adapter(project: Project, dataset: Dataset, researcher_client: Client) -> None:
+def test_policies_train_on_from_an_adapter_and_reward_models_do_not(
+    project: Project, dataset: Dataset, researcher_client: Client
+) -> None:
+    """A policy's adapter is merged into its base first; a reward model has a head of its own on the base."""
     base = make_model(project, "base")
     tuned = make_model(project, "dpo-1", parent=base, format="adapter")
-    page = researcher_client.get("/p/helpful/launch/train_dpo/")
-    assert next(c.choices for c in page.context["controls"] if c.name == "base") == [("base", "base")]
-    response = researcher_client.post("/p/helpful/launch/train_dpo/", {"dataset": "prefs-v1", "base": "dpo-1"})
-    assert response.status_code == 422
-    assert "dpo-1 is an adapter on base. Train from base." in response.content.decode()
-    assert "Train it further" not in researcher_client.get(tuned.get_absolute_url()).content.decode()
-    assert "Train it further" in researcher_client.get(base.get_absolute_url()).content.decode()
+    offered = {
+        kind: next(
+            [name for name, _ in c.choices]
+            for c in researcher_client.get(f"/p/helpful/launch/{kind}/").context["controls"]
+            if c.name == "base"
+        )
+        for kind in ("train_dpo", "train_reward")
+    }
+    assert set(offered["train_dpo"]) == {"base", "dpo-1"} and offered["train_reward"] == ["base"]
+    settings = {"dataset": "prefs-v1", "base": "dpo-1"}
+    refused = researcher_client.post("/p/helpful/launch/train_reward/", settings)
+    assert refused.status_code == 422
+    assert "dpo-1 is an adapter on base. Train from base." in refused.content.decode()
+    assert researcher_client.post("/p/helpful/launch/train_dpo/", settings).status_code == 302
+    for model in (base, tuned):
+        assert "Train it further" in researcher_client.get(model.get_absolute_url()).content.decode()
 
 
 def test_nothing_to_choose_launches_nothing(project: Project, dataset: Dataset, researcher_client: Client) -> None:

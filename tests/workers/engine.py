@@ -32,6 +32,8 @@ class Worker:
             "DJANGO_SETTINGS_MODULE": "tests.workers.engine_settings",
             "PALATE_JOB_LEASE_SECONDS": str(lease),
             "PALATE_JOB_STOP_GRACE_SECONDS": str(grace),
+            # A second thread slows the tiny model down many times over where other tests run beside.
+            "OMP_NUM_THREADS": "1",
         }
         quiet = ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
         command = [sys.executable, "-m", "celery", "-A", "workers", "worker", "--pool", "threads", *quiet]
