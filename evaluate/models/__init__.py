@@ -1,5 +1,6 @@
 """What is kept of judging: one file a matter."""
 
-from evaluate.models.judgements import CaseVerdict, ContrastedPair, Judgement
+from evaluate.models.bias import CaseVerdict, ContrastedPair
+from evaluate.models.judgements import Judgement
 
 __all__ = ["CaseVerdict", "ContrastedPair", "Judgement"]
