@@ -1,6 +1,6 @@
 """Votes and judgements of a project as arrays of battles, one set a voice. Reads only."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +98,10 @@ class Battles:
             self.first_length[mask], self.second_length[mask], self.trained + trained,
         )  # fmt: skip
 
+    def on(self, prompts: Collection[int]) -> "Battles":
+        """Those on these prompts."""
+        return self.where(np.isin(self.prompt, list(prompts)))
+
     def of(self, model: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Outcomes seen from `model`, and their prompts."""
         mine, theirs = self.first == model, self.second == model
@@ -125,11 +129,7 @@ def voted(project: Project, *, lengths: bool = False, same_model: bool = False) 
     same_model: also battles between two responses of one model, or of no model; they say nothing of models, but a
     lot of the voters.
     """
-    votes = with_responses(comparisons(project))
-    if not same_model:
-        votes = votes.exclude(zero__response__model=F("one__response__model")).filter(
-            zero__response__model__isnull=False, one__response__model__isnull=False
-        )
+    votes = with_responses(comparisons(project)) if same_model else model_votes(project)
     zero: Any = Length("zero__response__text") if lengths else Value(0)
     one: Any = Length("one__response__text") if lengths else Value(0)
     rows = votes.values_list(
@@ -146,9 +146,7 @@ def judged(
     found = Judgement.objects.filter(project=project)
     found = found.filter(job=job) if job else newest_verdicts(found)
     if not same_model:
-        found = found.exclude(first__model=F("second__model")).filter(
-            first__model__isnull=False, second__model__isnull=False
-        )
+        found = between_models(found)
     first: Any = Length("first__text") if lengths else Value(0)
     second: Any = Length("second__text") if lengths else Value(0)
     rows = found.values_list(
@@ -156,6 +154,20 @@ def judged(
         first, second,
     )  # fmt: skip
     return sets(rows.iterator(chunk_size=10_000))
+
+
+def model_votes(project: Project) -> QuerySet[Any]:
+    """Current votes between the responses of two different models."""
+    votes = with_responses(comparisons(project))
+    return votes.exclude(zero__response__model=F("one__response__model")).filter(
+        zero__response__model__isnull=False, one__response__model__isnull=False
+    )
+
+
+def between_models(found: QuerySet[Judgement]) -> QuerySet[Judgement]:
+    return found.exclude(first__model=F("second__model")).filter(
+        first__model__isnull=False, second__model__isnull=False
+    )
 
 
 def newest_verdicts(found: QuerySet[Judgement]) -> QuerySet[Judgement]:
@@ -200,11 +212,11 @@ def held_out(project: Project, battles: Sequence[Battles]) -> list[Battles]:
         return list(battles)
     kept = []
     for one in battles:
-        rows, judge = zip(one.first, one.second, one.prompt.tolist(), strict=True), one.voice.reward_model
-        fair = np.array(
-            [not any(prompt in trained.get(name, ()) for name in (a, b, judge)) for a, b, prompt in rows], dtype=bool
-        )
-        kept.append(one.where(fair, trained=int((~fair).sum())))
+        learnt = np.zeros(len(one), dtype=bool)
+        for name in {*one.first, *one.second, one.voice.reward_model} & trained.keys():
+            plays = (one.first == name) | (one.second == name) | (name == one.voice.reward_model)
+            learnt |= plays & np.isin(one.prompt, list(trained[name]))
+        kept.append(one.where(~learnt, trained=int(learnt.sum())))
     return kept
 
 

@@ -8,82 +8,22 @@ from django.db.models import Exists, F, OuterRef
 from django.urls import reverse
 
 from accounts.models import Project
-from evaluate.battles import Battles, Voice, held_out, judged, voted
+from evaluate.battles import Voice, held_out, judged
+from evaluate.boards import keeping
+from evaluate.boards.board import Board, turned
+from evaluate.boards.slices import ALL, Slice
 from evaluate.models import Judgement
-from evaluate.stats import Estimate, Rating, Ratings, bradley_terry, clustered_win_rate
-from registry.models import Job, ModelVersion
+from evaluate.stats import Estimate, clustered_win_rate
+from registry.models import Job
 
 
-@dataclass(frozen=True)
-class Board:
-    """What one voice says of all models that it compared."""
-
-    voice: Voice
-    ratings: Ratings
-    rates: dict[str, Estimate]
-    """Win rate of each model over all its battles; a model that beats weak ones only has a high one too."""
-    pairs: dict[tuple[str, str], Estimate]
-    """Win rate of the first against the second, both ways round."""
-    trained: int
-    """Battles left out because a model in them, or the judge, was trained on the prompt."""
-
-    @property
-    def battles(self) -> int:
-        return self.ratings.battles
-
-    @property
-    def order(self) -> list[str]:
-        """Models, best first: by rating, or by win rate where there is no common scale."""
-        if self.ratings.rows:
-            return [row.model for row in self.ratings.rows]
-        return sorted(self.rates, key=lambda name: (-(self.rates[name].value or 0), name))
-
-    def rating(self, model: str) -> Rating | None:
-        return next((row for row in self.ratings.rows if row.model == model), None)
-
-
-def boards(project: Project) -> list[Board]:
+def boards(project: Project, chosen: Slice = ALL) -> list[Board]:
     """A board a voice that has battles between different models, on prompts that none of them was trained on."""
-    found = held_out(project, [*voted(project), *judged(project)])
-    anchor = anchor_of(project, found)
-    return [board(battles, anchor=anchor) for battles in found]
+    return keeping.boards(project, chosen)
 
 
-def anchor_of(project: Project, found: list[Battles]) -> str:
-    """The model the others are read against: of those without a parent the one with most battles."""
-    fought: Counter[str] = Counter()
-    for battles in found:
-        fought.update(battles.first.tolist())
-        fought.update(battles.second.tolist())
-    roots = set(ModelVersion.objects.filter(project=project, parent=None).values_list("name", flat=True))
-    ranked = sorted(fought, key=lambda name: (name not in roots, -fought[name], name))
-    return ranked[0] if ranked else ""
-
-
-def board(battles: Battles, *, anchor: str) -> Board:
-    names = sorted({*battles.first, *battles.second})
-    ratings = bradley_terry(
-        battles.first.tolist(), battles.second.tolist(), battles.outcome, clusters=battles.prompt,
-        anchor=anchor if anchor in names else "",
-    )  # fmt: skip
-    rates = {name: clustered_win_rate(*battles.of(name)) for name in names}
-    met = {frozenset(pair) for pair in zip(battles.first, battles.second, strict=True)}
-    pairs: dict[tuple[str, str], Estimate] = {}
-    for one, other in sorted(tuple(sorted(pair)) for pair in met):
-        rate = clustered_win_rate(*battles.between(one, other))
-        pairs[one, other], pairs[other, one] = rate, turned(rate)
-    return Board(battles.voice, ratings, rates, pairs, battles.trained)
-
-
-def turned(rate: Estimate) -> Estimate:
-    """The same battles seen from the other side."""
-    if rate.value is None or rate.low is None or rate.high is None:
-        return rate
-    return Estimate(1 - rate.value, 1 - rate.high, 1 - rate.low, rate.n, rate.clusters)
-
-
-def battles_url(project: Project, first: str, second: str, voice: Voice | None = None) -> str:
-    query = {"first": first, "second": second} | ({"judge": voice.key} if voice else {})
+def battles_url(project: Project, first: str, second: str, voice: Voice | None = None, *, chosen: Slice = ALL) -> str:
+    query = {"first": first, "second": second} | ({"judge": voice.key} if voice else {}) | chosen.query
     return f"{reverse('battles', args=[project.slug])}?{urlencode(query)}"
 
 
