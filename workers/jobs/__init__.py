@@ -17,6 +17,8 @@ JOBS: dict[str, str] = {
     "train_judge": "workers.jobs.train_judge",
     "doctor": "workers.jobs.doctor",
     "judge": "workers.jobs.judge",
+    "bias": "workers.jobs.bias",
+    "contrast": "workers.jobs.contrast",
     "embed": "workers.jobs.embed",
     "score": "workers.jobs.score",
     "place": "workers.jobs.place",

@@ -1,7 +1,9 @@
 """The kinds of job and their settings. A new kind is a file here, a line in SPECS, and one in workers.jobs.JOBS."""
 
 from registry.specs.base import JobKind, Spec, SpecError, from_yaml, parse, read_yaml, ref_of, to_yaml
+from registry.specs.bias import BiasSpec
 from registry.specs.build_dataset import BuildDatasetSpec
+from registry.specs.contrast import ContrastSpec
 from registry.specs.doctor import DoctorSpec
 from registry.specs.embed import EmbedSpec
 from registry.specs.export import ExportSpec
@@ -94,6 +96,10 @@ SPECS: dict[str, JobKind] = {
     ),
     "sample": JobKind(SampleSpec, "Sample", "Let a model answer prompts", "cpu", "sample", makes=("sample",)),
     "judge": JobKind(JudgeSpec, "Judge", "Compare the answers of two models", "cpu", "judge"),
+    "bias": JobKind(BiasSpec, "Bias", "Test a judge on cases that a biased one gets wrong", "cpu", "bias"),
+    "contrast": JobKind(
+        ContrastSpec, "Contrast", "See what a policy writes when a prompt differs in one word", "cpu", "contrast"
+    ),
     "embed": JobKind(EmbedSpec, "Embed", "Find out how alike the responses of open tasks are", "cpu", "embed"),
     "score": JobKind(ScoreSpec, "Score", "Let a reward model score the responses of open tasks", "cpu", "score"),
     "place": JobKind(
@@ -124,8 +130,9 @@ SPECS: dict[str, JobKind] = {
 }
 
 __all__ = [
-    "SPECS", "BuildDatasetSpec", "Decoding", "EmbedSpec", "ExportSpec", "ImportSpec", "JobKind", "JudgeSpec",
-    "MergeSpec", "PlaceSpec", "SampleSpec", "ScoreSpec", "ServeSpec", "Spec", "SpecError", "TakeBackSpec",
-    "TrainDpoSpec", "TrainEditsSpec", "TrainGroupSpec", "TrainJointSpec", "TrainJudgeSpec", "TrainKtoSpec",
-    "TrainRewardSpec", "TrainSftSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of", "to_yaml",
+    "SPECS", "BiasSpec", "BuildDatasetSpec", "ContrastSpec", "Decoding", "EmbedSpec", "ExportSpec", "ImportSpec",
+    "JobKind", "JudgeSpec", "MergeSpec", "PlaceSpec", "SampleSpec", "ScoreSpec", "ServeSpec", "Spec", "SpecError",
+    "TakeBackSpec", "TrainDpoSpec", "TrainEditsSpec", "TrainGroupSpec", "TrainJointSpec", "TrainJudgeSpec",
+    "TrainKtoSpec", "TrainRewardSpec", "TrainSftSpec", "TrainingSpec", "from_yaml", "parse", "read_yaml", "ref_of",
+    "to_yaml",
 ]  # fmt: skip

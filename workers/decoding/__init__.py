@@ -1,0 +1,1 @@
+"""Ways to choose the next token beside sampling: pure functions of log-probabilities, and what puts them to work."""
