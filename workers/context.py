@@ -41,8 +41,11 @@ class JobContext:
         send: Send = _unheard,
         sync: Callable[[], None] = _at_once,
         stop: threading.Event | None = None,
+        leads: bool = True,
     ) -> None:
         self.job = job
+        self.leads = leads
+        """Whether this process speaks for the job: of several that train together only the first one does."""
         self._send = send
         self._sync = sync
         self._stop = stop or threading.Event()

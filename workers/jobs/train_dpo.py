@@ -9,11 +9,15 @@ from workers.jobs.policies import train_policy
 from workers.jobs.training import Data, reference_cache, settings_of
 from workers.objectives import OBJECTIVES
 from workers.training import PolicyPairs
+from workers.trl_engine import dpo
 
 
 def run(context: JobContext, spec: TrainDpoSpec) -> None:
     mixture: dict[str, float] = dict(spec.mixture.items())
     names: list[str] = list(mixture) or [spec.objective]
+    if spec.engine == "trl":
+        # Ours only measures then, and what it measures is the same for all objectives.
+        mixture, names = {}, ["dpo"]
     options = {"beta": spec.beta}
     if spec.label_smoothing and any(OBJECTIVES[name].smoothed for name in names):
         options["label_smoothing"] = spec.label_smoothing
@@ -28,6 +32,6 @@ def run(context: JobContext, spec: TrainDpoSpec) -> None:
         )
 
     train_policy(
-        context, spec, learner=learner,
+        context, spec, learner=learner, trl=lambda: dpo.recipe(spec),
         reader=lambda tokenizer: readers.pairs(tokenizer, max_tokens=spec.max_tokens, ties=False, margins=False),
     )  # fmt: skip

@@ -9,12 +9,15 @@ from workers.errors import JobError
 from workers.jobs.policies import train_policy
 from workers.jobs.training import Data, reference_cache, settings_of
 from workers.training.unpaired import Unpaired
+from workers.trl_engine import kto
 
 LEAST, MOST = 1.0, 4 / 3
 """Good over bad answers, each count times its weight (2402.01306, section 4.2)."""
 
 
 def run(context: JobContext, spec: TrainKtoSpec) -> None:
+    weights: dict[str, float] = {}
+
     def learner(model: Any, data: Data, pad_id: int) -> Unpaired:
         good = sum(row.good for row in data.train)
         bad = len(data.train) - good
@@ -32,14 +35,14 @@ def run(context: JobContext, spec: TrainKtoSpec) -> None:
                 "weights empty to have them set from the counts.",
                 level="warning",
             )
-        options = {"beta": spec.beta, "good_weight": good_weight, "bad_weight": bad_weight}
-        settings = settings_of(spec, objective="kto", options=options)
+        weights.update(good_weight=good_weight, bad_weight=bad_weight)
+        settings = settings_of(spec, objective="kto", options={"beta": spec.beta, **weights})
         return Unpaired(
             model, data.train, data.held_out, settings=settings, pad_id=pad_id, reference_cache=reference_cache()
         )
 
     train_policy(
-        context, spec, learner=learner,
+        context, spec, learner=learner, trl=lambda: kto.recipe(spec, **weights),
         reader=lambda tokenizer: readers.answers(tokenizer, max_tokens=spec.max_tokens),
     )  # fmt: skip
 

@@ -8,18 +8,18 @@ from registry.specs import TrainRewardSpec
 from workers import heads, modeling, sources
 from workers.context import JobContext
 from workers.errors import JobError, Stopped
-from workers.jobs import strengths
+from workers.jobs import engines, strengths
 from workers.jobs.training import (
     Data,
     follow,
     held_out_metrics,
     publish_adapter,
-    run_loop,
     settings_of,
     tokens_a_step,
 )
 from workers.training import RewardPairs, TrainingResult
 from workers.training.ensembles import train_members
+from workers.trl_engine import reward as trl_reward
 
 
 def run(context: JobContext, spec: TrainRewardSpec) -> None:
@@ -28,7 +28,10 @@ def run(context: JobContext, spec: TrainRewardSpec) -> None:
     dataset = sources.named_dataset(project, spec.dataset)
     folder = sources.full_weights_of(base)
     tokenizer = modeling.load_tokenizer(folder)
-    model = fresh(folder, spec, device=context.device)
+    engines.ready(spec)
+    if spec.engine == "trl":
+        trl_reward.refuse_blind_padding(tokenizer)
+    model = fresh(folder, spec, device=engines.device_of(context, spec))
     reader = strengths.reader_of(context, tokenizer, spec, max_tokens=readable(context, model, spec))
     data = Data(context, dataset, spec, reader)
     strengths.say_labels(context, data.train, spec)
@@ -43,7 +46,11 @@ def run(context: JobContext, spec: TrainRewardSpec) -> None:
 
     config: dict[str, Any] = {}
     if spec.ensemble == 1:
-        result = run_loop(context, learner_of(0))
+        learner = learner_of(0)
+        result = engines.run(context, spec, learner, tokenizer, trl=lambda: trl_reward.recipe(spec))
+        if not context.leads:
+            return
+        model = learner.model
         metrics = held_out_metrics(result, data)
     else:
         members = context.workdir / "members"
@@ -61,7 +68,7 @@ def run(context: JobContext, spec: TrainRewardSpec) -> None:
 def fresh(folder: Path, spec: TrainRewardSpec, *, device: str) -> Any:
     """The start model with a head at zero and what is to be trained on it."""
     try:
-        model = modeling.load_reward_model(folder, dtype=sources.training_dtype(spec))
+        model = modeling.load_reward_model(folder, dtype=sources.training_dtype(trl_reward.loadable(spec)))
     except ValueError as error:
         raise JobError(str(error)) from error
     return sources.trainable(model, spec).to(device)
@@ -89,7 +96,7 @@ def run_members(context: JobContext, learner_of: Any, count: int, *, folder: Pat
 
     result = train_members(
         learner_of, count, folder=folder, save=modeling.save_adapter,
-        on_step=follow(context, tokens=tokens_a_step(learner_of(0))), should_stop=context.should_stop,
+        on_step=follow(context, tokens=tokens_a_step(learner_of(0)), reports=True), should_stop=context.should_stop,
         save_checkpoint=keep, resume_from=resume_from, on_note=context.log,
     )  # fmt: skip
     if result.stopped:

@@ -1,5 +1,6 @@
 """What the kinds of training share: rows to tokens, the loop with its checkpoints, and publishing."""
 
+import atexit
 import math
 import shutil
 import time
@@ -21,6 +22,7 @@ from workers.context import JobContext
 from workers.errors import JobError, Stopped
 from workers.modeling import Messages
 from workers.readers import OtherTokenizer, Read, Reader, read_rows
+from workers.reporting import NONE, Reporter
 from workers.training import Learner, TrainingResult, TrainingSettings, train
 
 SAMPLE = modeling.Decoding(temperature=0.0, max_new_tokens=64)
@@ -107,10 +109,11 @@ def run_loop(
         if show and not context.should_stop():
             show(step)
 
+    on_step = follow(context, tokens=tokens_a_step(learner), reports=True)
     try:
         result = train(
-            learner, on_step=follow(context, tokens=tokens_a_step(learner)), should_stop=context.should_stop,
-            save_checkpoint=keep, resume_from=resume_from, on_note=context.log,
+            learner, on_step=on_step, should_stop=context.should_stop, save_checkpoint=keep,
+            resume_from=resume_from, on_note=context.log,
         )  # fmt: skip
     except FloatingPointError as error:
         raise JobError(f"{error} Nothing of it was published.") from error
@@ -161,8 +164,12 @@ def memory_mb() -> float:
     return float(psutil.Process().memory_info().rss) / 2**20
 
 
-def follow(context: JobContext, *, tokens: float) -> Callable[[int, int, dict[str, float]], None]:
+def follow(
+    context: JobContext, *, tokens: float, reports: bool = False
+) -> Callable[[int, int, dict[str, float]], None]:
+    """What shows each step to people: on the run's page, and where it `reports` in the tracker that the job names."""
     last = time.monotonic()
+    reporter = reporter_of(context) if reports else None
 
     def on_step(step: int, total: int, metrics: dict[str, float]) -> None:
         nonlocal last
@@ -173,11 +180,25 @@ def follow(context: JobContext, *, tokens: float) -> Callable[[int, int, dict[st
         metrics = {name: value for name, value in metrics.items() if not math.isnan(value)}
         last = now
         context.metrics(step, metrics)
+        if reporter:
+            reporter.add(step, metrics)
         context.progress(step, total, f"Step {step:,} of {total:,}")
         if step % 10 == 0 or step == total or "held_out_loss" in metrics:
             context.log(f"step {step}  " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
     return on_step
+
+
+def reporter_of(context: JobContext) -> Reporter | None:
+    """Closed when the process ends, which is when the run does."""
+    job = context.job
+    if (tracker := job.params.get("report_to", NONE)) == NONE:
+        return None
+    reporter = Reporter(
+        tracker, project=job.project.slug, run=job.name, folder=job.folder / "tensorboard", config=job.params
+    )
+    atexit.register(reporter.close)
+    return reporter
 
 
 def publish_adapter(

@@ -1,22 +1,28 @@
 """train_dpo: fine-tune a policy directly on preference pairs."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from registry.specs.base import read_yaml
-from registry.specs.training import TrainingSpec
+from registry.specs.training import TrlSpec
 
 Objective = Literal[
     "dpo", "ipo", "hinge", "robust", "apo_zero", "apo_down", "nca_pair", "exo_pair", "sppo_hard", "bco_pair",
-    "discopop", "sigmoid_norm", "cpo", "simpo", "orpo",
+    "discopop", "sigmoid_norm", "cpo", "simpo", "orpo", "aot", "aot_unpaired", "sft",
 ]  # fmt: skip
+ONLY_TRL = ("aot", "aot_unpaired", "sft")
+"""Losses that sort a batch or that TRL keeps for its mixtures; the other engines do not have them."""
+NOT_IN_TRL = ("cpo", "simpo", "orpo")
+"""Of these TRL has trainers under trl.experimental only, which make tokens of their own."""
 
 
-class TrainDpoSpec(TrainingSpec):
-    usual: ClassVar[tuple[str, ...]] = (*TrainingSpec.usual, "objective", "beta")
+class TrainDpoSpec(TrlSpec):
+    usual: ClassVar[tuple[str, ...]] = (*TrlSpec.usual, "objective", "beta")
 
-    objective: Objective = Field("dpo", description="the loss on a pair")
+    objective: Objective = Field(
+        "dpo", description="the loss on a pair; aot, aot_unpaired and sft need engine trl, which lacks cpo, simpo, orpo"
+    )
     mixture: dict[Objective, float] = Field(
         default_factory=dict,
         description="several losses at once, each with its weight, as {dpo: 0.8, orpo: 0.2}; empty takes the objective",
@@ -28,9 +34,10 @@ class TrainDpoSpec(TrainingSpec):
         lt=0.5,
         description="share of the labels assumed to be wrong: dpo, robust, exo_pair, cpo and simpo ask for it",
     )
-    engine: Literal["shared_prefix", "plain"] = Field(
+    engine: Literal["shared_prefix", "plain", "trl"] = Field(  # type: ignore[assignment]
         "shared_prefix",
-        description="shared_prefix reads a prompt once for both responses, where the model can; plain reads it twice",
+        description="shared_prefix reads a prompt once for both responses, where the model can; plain reads it twice; "
+        "trl is the trainer of Hugging Face TRL, for several devices and losses that only it has",
     )
 
     @field_validator("mixture", mode="before")
@@ -48,3 +55,20 @@ class TrainDpoSpec(TrainingSpec):
         if wrong := [name for name, weight in mixture.items() if not 0 < weight <= 1000]:
             raise ValueError(f"the weight of {', '.join(wrong)} is not above 0 and at most 1000")
         return mixture
+
+    @model_validator(mode="after")
+    def engine_has_it(self) -> Self:
+        names = list(self.mixture) or [self.objective]
+        if self.engine != "trl":
+            if wrong := [name for name in names if name in ONLY_TRL]:
+                raise ValueError(f"only engine trl has the loss {', '.join(wrong)}. Choose it, or another loss")
+            return self
+        if wrong := [name for name in names if name in NOT_IN_TRL]:
+            raise ValueError(f"engine trl does not have the loss {', '.join(wrong)}. Choose shared_prefix or plain")
+        if "dpo" in names and self.label_smoothing:
+            raise ValueError(
+                "the dpo of TRL knows no label_smoothing. Set it to 0, choose the objective robust, or another engine"
+            )
+        if "exo_pair" in names and not self.label_smoothing:
+            raise ValueError("the exo_pair of TRL asks for a label_smoothing above 0: 0.001 is its paper's")
+        return self

@@ -5,10 +5,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from registry.specs.base import ref
-from registry.specs.training import TrainingSpec
+from registry.specs.training import TrlSpec
 
 
-class TrainRewardSpec(TrainingSpec):
+class TrainRewardSpec(TrlSpec):
     base: str = ref("base", "the model to start from")
     learning_rate: float = Field(2e-4, gt=0, le=1e-2, description="peak, after the warm-up")
     use_margin: bool = Field(False, description="ask for a larger gap where raters felt strongly (Llama 2)")
@@ -46,4 +46,16 @@ class TrainRewardSpec(TrainingSpec):
             raise ValueError("margin_from ensemble needs strength_model: name an ensemble, or choose another margin")
         if self.flip_share + self.soft_share > 1:
             raise ValueError("flip_share and soft_share are more than all pairs together. Lower one of them")
+        return self
+
+    @model_validator(mode="after")
+    def engine_has_it(self) -> Self:
+        if self.engine != "trl":
+            return self
+        asked = {"label_smoothing": self.label_smoothing, "ensemble": self.ensemble > 1,
+                 "strength_model": self.strength_model}  # fmt: skip
+        if wrong := [name for name, value in asked.items() if value]:
+            raise ValueError(
+                f"the reward trainer of TRL has no {', '.join(wrong)}. Leave it at its default, or choose engine own"
+            )
         return self

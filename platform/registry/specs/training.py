@@ -1,9 +1,9 @@
-"""The settings that every kind of training shares."""
+"""The settings that every kind of training shares, and those of the kinds that TRL has a trainer for."""
 
 import math
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from registry.specs.base import LARGEST_SEED, Precision, Spec, ref
 
@@ -42,6 +42,9 @@ class TrainingSpec(Spec):
     )
     precision: Precision = Field("auto", description="of the frozen weights; what is trained is float32 always")
     seed: int = Field(0, ge=0, le=LARGEST_SEED, description="order of the rows and first weights of the adapter")
+    report_to: Literal["none", "tensorboard", "wandb", "trackio"] = Field(
+        "none", description="where the curves go beside the run's page; the worker needs the package of that name"
+    )
 
     def steps(self, pairs: int) -> int:
         """Optimiser steps over so many pairs; the last batch of an epoch may be small."""
@@ -50,3 +53,47 @@ class TrainingSpec(Spec):
     def measurements(self, pairs: int) -> int:
         """How often the held-out pairs are read: before the first step, every `eval_every` and after the last."""
         return 1 + math.ceil(self.steps(pairs) / self.eval_every)
+
+
+SHARDED = ("fsdp", "deepspeed_zero3")
+"""Strategies under which no device holds all weights."""
+
+
+class TrlSpec(TrainingSpec):
+    """A kind of training that TRL has a trainer for."""
+
+    engine: Literal["own", "trl"] = Field(
+        "own", description="own is this program's loop; trl is the trainer of Hugging Face TRL, for what only it can do"
+    )
+    devices: int = Field(
+        1, ge=1, le=64, description="GPUs to train on at once; several need engine trl and a worker that sees them all"
+    )
+    strategy: Literal["ddp", "fsdp", "deepspeed_zero2", "deepspeed_zero3"] = Field(
+        "ddp", description="with several devices: ddp copies the model to each; fsdp and deepspeed_zero3 deal its "
+        "weights out, for models that one GPU cannot hold; deepspeed_zero2 deals out gradients and optimiser only",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def devices_can_share(self) -> Self:
+        if self.devices == 1:
+            return self
+        if self.engine != "trl":
+            raise ValueError(
+                f"devices is {self.devices}, and only engine trl trains on several. Choose it, or 1 device"
+            )
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"a batch of {self.batch_size} rows cannot be dealt to {self.devices} devices evenly. Choose a "
+                f"batch_size that is a multiple of {self.devices}"
+            )
+        if self.strategy in SHARDED and self.method == "lora":
+            raise ValueError(
+                f"strategy {self.strategy} deals out the weights of full training. Choose method full for it, or ddp "
+                "or deepspeed_zero2 for lora"
+            )
+        if self.strategy in SHARDED and self.patience is not None:
+            raise ValueError(
+                f"patience keeps the best weights aside, and under {self.strategy} no device has them all. Leave it "
+                "empty, or choose strategy ddp or deepspeed_zero2"
+            )
+        return self
