@@ -6,16 +6,16 @@ from math import erfc, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
+from evaluate.stats.arena import CENTRE, SCALE
+from evaluate.stats.battles import Battles, battles, groups, unbeaten
 from evaluate.stats.estimate import CONFIDENCE_Z
+from evaluate.stats.newton import solve
 from evaluate.stats.win_rate import FEW_CLUSTERS, checked, codes
 
-SCALE = 400 / np.log(10)
-"""Rating points a unit of log-odds: 400 points are odds of 10 to 1."""
-CENTRE = 1000.0
 PRIOR = 0.5
 DRAWS = 500
-STEPS = 200
 PART = 50
 
 
@@ -70,36 +70,34 @@ def bradley_terry(
     scores = checked(outcomes)
     if clusters is not None and len(clusters) != scores.size:
         raise ValueError(f"{scores.size} outcomes and {len(clusters)} clusters: give one cluster an outcome.")
-    names = sorted({*firsts, *seconds})
-    if not names:
+    if not len(firsts):
         return Ratings((), anchor, 0, problem="There are no battles yet.")
-    pairs = paired(names, firsts, seconds)
-    counted, kind = tally(pairs, scores)
-    groups = tuple(tuple(names[i] for i in group) for group in components(len(names), counted[:, :2].astype(int)))
-    if problem := unratable(groups, names, counted, anchor=anchor, prior=prior):
-        return Ratings((), anchor, scores.size, problem, groups)
+    fought = battles(firsts, seconds, scores)
+    names = fought.names
+    parts = tuple(tuple(names[i] for i in group) for group in groups(len(names), fought.pairs))
+    if problem := unratable(parts, fought, anchor=anchor, prior=prior):
+        return Ratings((), anchor, scores.size, problem, parts)
     origin = names.index(anchor) if anchor else None
-    strength = solve(wins_of(counted, np.bincount(kind)[None, :], len(names), prior))
+    strength = with_prior(fought, fought.counts[None, :], prior)
     values = low = high = CENTRE + SCALE * centred(strength, origin)[0]
     if draws:
         cluster = None if clusters is None else codes(clusters)
-        sampled = wins_of(counted, resamples(kind, cluster, draws=draws, seed=seed), len(names), prior)
-        points = CENTRE + SCALE * centred(solve(sampled, start=strength), origin)
-        found = evidence(pairs, scores, np.arange(scores.size) if cluster is None else cluster, len(names))
+        drawn = resamples(fought.kind, cluster, draws=draws, seed=seed)
+        points = CENTRE + SCALE * centred(with_prior(fought, drawn, prior, start=strength[0]), origin)
+        met = np.stack([fought.first, fought.second], axis=1)
+        found = evidence(met, scores, np.arange(scores.size) if cluster is None else cluster, len(names))
         low, high = np.percentile(points, tails(found.units), axis=0)
         wide = widths(strength[0], found, prior=prior, origin=origin)
         low, high = np.minimum(low, values - wide), np.maximum(high, values + wide)
-    rows = rated(names, np.stack([values, low, high], axis=1), np.bincount(pairs.reshape(-1), minlength=len(names)))
-    return Ratings(rows, anchor, scores.size, groups=groups)
+    rows = rated(names, np.stack([values, low, high], axis=1), fought.fought)
+    return Ratings(rows, anchor, scores.size, groups=parts)
 
 
-def paired(names: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]) -> NDArray:
-    """(battles, 2), the places of both in `names`."""
-    place = {name: i for i, name in enumerate(names)}
-    pairs = np.array([[place[a], place[b]] for a, b in zip(firsts, seconds, strict=True)])
-    if (pairs[:, 0] == pairs[:, 1]).any():
-        raise ValueError("A model cannot be rated by battles with itself. Leave those out.")
-    return pairs
+def with_prior(fought: Battles, counts: NDArray, prior: float, *, start: NDArray | None = None) -> NDArray[np.float64]:
+    """(draws, kinds of battle) counts -> (draws, models) log-strengths, each pair with `prior` wins a side on top."""
+    wins, games = fought.by_pair(counts)
+    with threadpool_limits(1, "blas"):  # many small matrices: threads cost more than they give
+        return solve(fought.pairs, wins + prior, games + 2 * prior, len(fought.names), start=start)
 
 
 def rated(names: Sequence[str], points: NDArray, fought: NDArray) -> tuple[Rating, ...]:
@@ -109,15 +107,6 @@ def rated(names: Sequence[str], points: NDArray, fought: NDArray) -> tuple[Ratin
         for name, (value, low, high), count in zip(names, points.tolist(), fought.tolist(), strict=True)
     ]
     return tuple(sorted(rows, key=lambda row: (-row.value, row.model)))
-
-
-def tally(pairs: NDArray, scores: NDArray) -> tuple[NDArray, NDArray]:
-    """Distinct (lower model, higher model, outcome for the lower), and which of them each battle is."""
-    swapped = pairs[:, 0] > pairs[:, 1]
-    low, high = pairs.min(axis=1), pairs.max(axis=1)
-    rows = np.stack([low, high, np.where(swapped, 1 - scores, scores)], axis=1)
-    counted, kind = np.unique(rows, axis=0, return_inverse=True)
-    return counted, kind.reshape(-1)
 
 
 def resamples(kind: NDArray, cluster: NDArray | None, *, draws: int, seed: int) -> NDArray:
@@ -189,88 +178,18 @@ def widths(strength: NDArray, found: Evidence, *, prior: float, origin: int | No
     return np.where(silent, SCALE * CONFIDENCE_Z * np.sqrt(np.maximum(own, 0)), 0.0)
 
 
-def wins_of(counted: NDArray, counts: NDArray, models: int, prior: float) -> NDArray:
-    """(draws, kinds of battle) counts -> (draws, models, models) wins of the row over the column, prior included."""
-    low, high, outcome = counted[:, 0].astype(int), counted[:, 1].astype(int), counted[:, 2]
-    wins = np.zeros((counts.shape[0], models, models))
-    for kind in range(len(counted)):
-        wins[:, low[kind], high[kind]] += counts[:, kind] * outcome[kind]
-        wins[:, high[kind], low[kind]] += counts[:, kind] * (1 - outcome[kind])
-    for a, b in {(int(a), int(b)) for a, b in zip(low, high, strict=True)}:
-        wins[:, a, b] += prior
-        wins[:, b, a] += prior
-    return wins
-
-
-def solve(wins: NDArray, *, start: NDArray | None = None) -> NDArray:
-    """Log-strengths of each draw by Newton's method, all draws at once; the first model is at 0.
-
-    wins: (draws, models, models); start: (1, models), where to begin. Returns (draws, models). The likelihood is
-    concave and, on a connected graph with a prior, has one maximum.
-    """
-    draws, models, _ = wins.shape
-    games = wins + wins.transpose(0, 2, 1)
-    strength = np.zeros((draws, models)) if start is None else np.repeat(start, draws, axis=0)
-    if models == 1:
-        return strength
-    for _ in range(STEPS):
-        chance = 1 / (1 + np.exp(strength[:, None, :] - strength[:, :, None]))
-        gradient = (wins - games * chance).sum(axis=2)
-        weight = games * chance * (1 - chance)
-        curvature = -weight
-        curvature[:, np.arange(models), np.arange(models)] = weight.sum(axis=2)
-        # The scale has no zero of its own: the first model is held still, which leaves a matrix that can be solved.
-        step = np.linalg.solve(curvature[:, 1:, 1:], gradient[:, 1:, None])[:, :, 0]
-        largest = np.abs(step).max(axis=1, keepdims=True)
-        strength[:, 1:] += step * np.minimum(1, 1.5 / np.maximum(largest, 1e-300))
-        if largest.max() < 1e-9:
-            break
-    return strength
-
-
 def centred(strength: NDArray, origin: int | None) -> NDArray:
     zero = strength.mean(axis=1, keepdims=True) if origin is None else strength[:, [origin]]
     return strength - zero
 
 
-def components(models: int, pairs: NDArray) -> list[list[int]]:
-    """Models grouped by who met whom, largest group first."""
-    parent = list(range(models))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for a, b in pairs:
-        parent[root(int(a))] = root(int(b))
-    groups: dict[int, list[int]] = {}
-    for i in range(models):
-        groups.setdefault(root(i), []).append(i)
-    return sorted(groups.values(), key=lambda group: (-len(group), group))
-
-
-def unratable(
-    groups: Sequence[Sequence[str]], names: Sequence[str], counted: NDArray, *, anchor: str, prior: float
-) -> str:
+def unratable(parts: Sequence[Sequence[str]], fought: Battles, *, anchor: str, prior: float) -> str:
     """Why there is no common scale, in a sentence, or nothing."""
-    if anchor and anchor not in names:
+    if anchor and anchor not in fought.names:
         return f"{anchor}, which the ratings are read against, has no battles."
-    if len(groups) > 1:
-        parted = "; ".join(", ".join(group) for group in groups)
+    if len(parts) > 1:
+        parted = "; ".join(", ".join(part) for part in parts)
         return f"These models never met, so they have no common scale: {parted}. Judge a pair across the groups."
-    if prior == 0 and not strongly_connected(len(names), counted):
+    if prior == 0 and unbeaten(fought):
         return "Some models won every battle against the others, so their ratings have no bound. Use a prior above 0."
     return ""
-
-
-def strongly_connected(models: int, counted: NDArray) -> bool:
-    """Whether the ratings are finite without a prior: each split of the models has a win both ways (Ford 1957)."""
-    beats = np.eye(models, dtype=bool)
-    low, high = counted[:, 0].astype(int), counted[:, 1].astype(int)
-    beats[low[counted[:, 2] > 0], high[counted[:, 2] > 0]] = True
-    beats[high[counted[:, 2] < 1], low[counted[:, 2] < 1]] = True
-    for middle in range(models):
-        beats |= beats[:, [middle]] & beats[[middle], :]
-    return bool(beats.all())

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evaluate.stats.estimate import UNDEFINED, Estimate
-from evaluate.stats.position import first_slot_rate
 from evaluate.stats.win_rate import DRAWS, clustered_win_rate, wilson
 
 TIE = 0
@@ -42,8 +41,8 @@ def judge_report(
     right, agreement the share of items with the same response chosen both times. A tie and an output that cannot be
     read are wrong in the first two, and neither chooses a response, so two ties are no agreement. Nothing is left out.
 
-    Intervals: single accuracy by bootstrap of items, since the two outputs of an item are no independent facts; the
-    others Wilson's.
+    Intervals: single accuracy and first_slot by bootstrap of items, since the two outputs of an item are no
+    independent facts; the others Wilson's.
     """
     better, one, two = (np.asarray(part, dtype=int) for part in (labels, first, second))
     if not better.shape == one.shape == two.shape or better.ndim != 1:
@@ -55,10 +54,12 @@ def judge_report(
     right = both == better
     same = (one == two) & (one > 0)
     # Shown first is response 1 in the given order, and response 2 after swapping.
-    slots = np.where(both == [[1], [2]], 1, np.where(both > 0, -1, 0))
+    chosen, in_front = both > 0, both == [[1], [2]]
+    items = np.stack([np.arange(n), np.arange(n)])
     return Report(
         clustered_win_rate(right.mean(axis=0), np.arange(n), draws=draws, seed=seed) if n else UNDEFINED,
-        share(right.all(axis=0)), share(same), first_slot_rate(slots.reshape(-1)),
+        share(right.all(axis=0)), share(same),
+        clustered_win_rate(in_front[chosen].astype(float), items[chosen], draws=draws, seed=seed),
         int((both == UNPARSEABLE).sum()), int((both == TIE).sum()), n,
     )  # fmt: skip
 
