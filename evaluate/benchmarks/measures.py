@@ -1,9 +1,8 @@
 """How well a judge does on cases whose better answer is known, asked in both orders. Pure functions on arrays.
 
-Single accuracy is the share of right verdicts over both orders, pair accuracy that of cases with both right, agreement
-that of cases with the same verdict twice (EvalBiasBench, Park et al. 2024, 2407.06551). A tie is not right, since every
-case has a better answer. What cannot be read is counted by itself, and is neither right nor agreement: a judge cannot
-better its figures by silence.
+The definitions are those of evaluate.stats.decisions (EvalBiasBench, Park et al. 2024, 2407.06551): a tie is not right,
+since every case has a better answer, and what cannot be read is counted by itself and is neither right nor agreement: a
+judge cannot better its figures by silence.
 """
 
 from collections.abc import Sequence
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluate.stats import UNDEFINED, Estimate, clustered_win_rate, win_rate
+from evaluate.stats import UNDEFINED, Estimate, decisions, win_rate
+from evaluate.stats.decisions import judge_report
 
 BETTER, WORSE, TIE = 1.0, 0.0, 0.5
 
@@ -56,20 +56,19 @@ def case_figures(given: ArrayLike, swapped: ArrayLike | None, better_first: Arra
     second = as_choices(swapped)
     if second.size != first.size:
         raise ValueError(f"{first.size} verdicts in the order given and {second.size} swapped: give one a case.")
-    both = np.concatenate([first, second])
-    cases = np.tile(np.arange(first.size), 2)
-    front = np.concatenate([np.asarray(better_first, dtype=bool), ~np.asarray(better_first, dtype=bool)])
-    decided = (both == BETTER) | (both == WORSE)
-    chose_first = (both == BETTER) == front
+    # In the terms of judge_report: response 1 is the one that was shown first in the order given.
+    label = np.where(np.asarray(better_first, dtype=bool), 1, 2)
+    report = judge_report(label, chosen(first, label), chosen(second, label))
     return CaseFigures(
-        single=clustered_win_rate((both == BETTER).astype(float), cases),
-        pair=win_rate(((first == BETTER) & (second == BETTER)).astype(float)),
-        agreement=win_rate((first == second).astype(float)),
-        first_slot=clustered_win_rate(chose_first[decided].astype(float), cases[decided]),
-        unparseable=int(np.isnan(both).sum()),
-        answers=both.size,
-        n=first.size,
-    )
+        report.single_accuracy, report.pair_accuracy, report.agreement, report.first_slot, report.unparseable,
+        2 * report.n, report.n,
+    )  # fmt: skip
+
+
+def chosen(verdicts: NDArray[np.float64], label: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which of the two responses each verdict names: 1 or 2, TIE, or UNPARSEABLE."""
+    named = np.where(verdicts == BETTER, label, 3 - label)
+    return np.where(np.isnan(verdicts), decisions.UNPARSEABLE, np.where(verdicts == TIE, decisions.TIE, named))
 
 
 def as_choices(values: ArrayLike) -> NDArray[np.float64]:

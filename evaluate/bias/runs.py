@@ -8,13 +8,13 @@ from accounts.models import Project
 from evaluate.battles import Voice
 from evaluate.benchmarks.cases import TYPES, VOTED, title_of
 from evaluate.benchmarks.measures import CaseFigures, Trivial, across_languages, case_figures, trivial_judges
-from evaluate.models import CaseVerdict, Judgement
+from evaluate.benchmarks.on_cases import reads_both
+from evaluate.models import CaseVerdict
 from evaluate.stats import Estimate
 from registry.models import Job
 
 ALL = "all"
 """The row over every case."""
-READ_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,12 @@ def run_of(job: Job) -> Run | None:
     if not rows:
         return None
     voice = Voice(rows[0]["judge_kind"], rows[0]["judge_name"])
-    ordered = reads_both(voice.kind)
+    ordered = reads_both(voice)
     by_type: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_type.setdefault(row["case_type"], []).append(row)
     types = tuple(of_type(kind, title_of(kind), by_type[kind], ordered) for kind in in_order(by_type))
     return Run(job, voice, types, of_type(ALL, "All cases", rows, ordered))
-
-
-def reads_both(judge_kind: str) -> bool:
-    """Whether such a judge sees both responses at once, so that their order can sway it."""
-    return judge_kind == Judgement.Judge.JUDGE_MODEL
 
 
 def in_order(kinds: Iterable[str]) -> list[str]:

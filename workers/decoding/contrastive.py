@@ -47,7 +47,7 @@ def contrastive_scores(own: Tensor, other: Tensor, *, strength: float, plausible
     return scores.masked_fill(log_p < least, -torch.inf)
 
 
-class ContrastiveInput(LogitsProcessor):  # type: ignore[misc]
+class ContrastiveInput(LogitsProcessor):
     """For `generate` with rows x_1 .. x_n, x'_1 .. x'_n: row n + i is what row i is told from.
 
     Both get the same scores, so greedy search writes the same token to both.

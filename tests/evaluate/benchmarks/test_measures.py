@@ -22,13 +22,13 @@ def test_a_judge_that_always_says_a_is_half_right_and_never_twice():
 
 
 def test_figures_worked_by_hand():
-    #          both right, one right, both wrong, tie once, silent once, silent twice
-    given = [1.0, 1.0, 0.0, 0.5, None, None]
-    swapped = [1.0, 0.0, 0.0, 1.0, 1.0, NAN]
-    found = case_figures(given, swapped, [True] * 6)
-    assert found.single.value == pytest.approx(5 / 12)
-    assert found.pair.value == pytest.approx(1 / 6)
-    assert found.agreement.value == pytest.approx(2 / 6)
+    #          both right, one right, both wrong, tie once, silent once, silent twice, tie twice
+    given = [1.0, 1.0, 0.0, 0.5, None, None, 0.5]
+    swapped = [1.0, 0.0, 0.0, 1.0, 1.0, NAN, 0.5]
+    found = case_figures(given, swapped, [True] * 7)
+    assert found.single.value == pytest.approx(5 / 14)
+    assert found.pair.value == pytest.approx(1 / 7)
+    assert found.agreement.value == pytest.approx(2 / 7)
     assert found.unparseable == 3
     # First shown was chosen by: 1, 1, 0 in the order given; swapped by 0, 1, 1, 0, 0 (1 there chose the second).
     assert found.first_slot.value == pytest.approx(4 / 8)
