@@ -22,6 +22,7 @@ from evaluate.battles import (
     trained_prompts,
     with_responses,
 )
+from evaluate.boards.slices import ALL, Slice
 from evaluate.models import Judgement
 from registry.models import ModelVersion
 
@@ -85,6 +86,8 @@ class Pair:
     """Prompts that either was trained on: the leaderboard leaves their battles out, and so does the list."""
     judges: Mapping[str, frozenset[int]]
     """The same of each reward model that has judged the two."""
+    chosen: Slice = ALL
+    """Which prompts are asked about."""
 
     def left_out(self, voice: Voice | None = None) -> frozenset[int]:
         """Prompts whose battles do not count in the eyes of that voice, or of any."""
@@ -93,7 +96,7 @@ class Pair:
         return self.trained | self.judges.get(voice.reward_model, frozenset())
 
 
-def pair_named(project: Project, first: str, second: str) -> Pair:
+def pair_named(project: Project, first: str, second: str, *, chosen: Slice = ALL) -> Pair:
     """Raises Unknown for what is not two models of the project."""
     if not first or not second:
         raise Unknown("The address names no two models. Choose a pair on the leaderboard.")
@@ -107,7 +110,8 @@ def pair_named(project: Project, first: str, second: str) -> Pair:
     judges = set(asked.values_list("judge_name", flat=True).distinct())
     trained = trained_prompts(project, {first, second} | judges)
     own = frozenset[int]().union(*(trained.get(name, ()) for name in (first, second)))
-    return Pair(project, first, second, own, {name: frozenset(trained[name]) for name in judges & trained.keys()})
+    learnt = {name: frozenset(trained[name]) for name in judges & trained.keys()}
+    return Pair(project, first, second, own, learnt, chosen)
 
 
 def met(first: str, second: str) -> Q:
@@ -133,14 +137,15 @@ def judgements(pair: Pair) -> QuerySet[Judgement]:
     for name, prompts in pair.judges.items():
         kind = Judgement.Judge.REWARD_MODEL
         found = found.exclude(judge_kind=kind, judge_name=name, first__prompt__in=prompts - pair.trained)
-    return found
+    return found.filter(first__prompt__in=pair.chosen.prompts(pair.project)) if pair.chosen.query else found
 
 
 def votes(pair: Pair) -> QuerySet[Any]:
     either = Q(zero__response__model__name=pair.first, one__response__model__name=pair.second) | Q(
         zero__response__model__name=pair.second, one__response__model__name=pair.first
     )
-    return with_responses(comparisons(pair.project)).filter(either).exclude(task__prompt__in=pair.trained)
+    found = with_responses(comparisons(pair.project)).filter(either).exclude(task__prompt__in=pair.trained)
+    return found.filter(task__prompt__in=pair.chosen.prompts(pair.project)) if pair.chosen.query else found
 
 
 def battles_by(pair: Pair, voice: Voice) -> QuerySet[Any]:

@@ -9,7 +9,8 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import Project
 from accounts.permissions import can_research, can_review, project_view
-from evaluate.charts import CHARTS
+from evaluate.boards.slices import slice_of
+from evaluate.charts import CHARTS, SLICED
 from evaluate.leaderboard import Board, boards
 from pages.charts import standalone_svg, to_csv
 from pages.charts.download import harmless
@@ -47,7 +48,7 @@ def leaderboard_csv(request: HttpRequest, project: Project) -> HttpResponse:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in rows(boards(project)):
+    for row in rows(boards(project, slice_of(request.GET))):
         writer.writerow(["" if (cell := row[name]) is None else harmless(cell) for name in COLUMNS])
     return attachment(out.getvalue(), "text/csv; charset=utf-8", f"{project.slug}-leaderboard.csv")
 
@@ -55,7 +56,7 @@ def leaderboard_csv(request: HttpRequest, project: Project) -> HttpResponse:
 @require_GET
 @project_view(can_research)
 def leaderboard_json(request: HttpRequest, project: Project) -> HttpResponse:
-    response = JsonResponse({"project": project.slug, "rows": list(rows(boards(project)))})
+    response = JsonResponse({"project": project.slug, "rows": list(rows(boards(project, slice_of(request.GET))))})
     response["Content-Disposition"] = f'attachment; filename="{project.slug}-leaderboard.json"'
     return response
 
@@ -69,7 +70,7 @@ def chart(request: HttpRequest, slug: str, name: str, judge: str = "") -> HttpRe
 def serve(request: HttpRequest, project: Project, name: str, judge: str) -> HttpResponse:
     if name not in CHARTS:
         raise Http404(f"There is no chart {name}. There are {', '.join(CHARTS)}.")
-    drawn = CHARTS[name](project, judge)
+    drawn = SLICED[name](project, judge, slice_of(request.GET)) if name in SLICED else CHARTS[name](project, judge)
     if request.GET.get("format", "svg") == "csv":
         return attachment(to_csv(drawn), "text/csv; charset=utf-8", f"{project.slug}-{name}.csv")
     theme = "dark" if request.GET.get("theme") == "dark" else "light"

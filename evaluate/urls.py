@@ -1,15 +1,16 @@
 from django.urls import path
 
 from evaluate import downloads, views
+from evaluate.boards import pages as boards
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("health/", views.health, name="health"),
     path("p/<slug:slug>/", views.project, name="project"),
-    path("p/<slug:slug>/leaderboard/", views.leaderboard, name="leaderboard"),
+    path("p/<slug:slug>/leaderboard/", boards.leaderboard, name="leaderboard"),
     path("p/<slug:slug>/leaderboard.csv", downloads.leaderboard_csv, name="leaderboard-csv"),
     path("p/<slug:slug>/leaderboard.json", downloads.leaderboard_json, name="leaderboard-json"),
-    path("p/<slug:slug>/battles/", views.battles, name="battles"),
+    path("p/<slug:slug>/battles/", boards.battles, name="battles"),
     path("p/<slug:slug>/bias/", views.bias, name="bias"),
     path("p/<slug:slug>/charts/<slug:name>/", downloads.chart, name="chart"),
     path("p/<slug:slug>/charts/<slug:name>/<path:judge>/", downloads.chart, name="chart"),

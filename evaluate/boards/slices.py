@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
+from django.db import connection
 from django.db.models import F, Func, IntegerField, Q, QuerySet, Value
 
 from accounts.models import Project
 from annotate.models import Prompt
-
-MOST_TURNS = 99
 
 
 @dataclass(frozen=True)
@@ -78,19 +77,24 @@ def clean(text: str, most: int) -> str:
     return text.replace("\0", "")[:most]
 
 
+OFFERED = """
+WITH seen AS (
+    SELECT lang, tags, jsonb_array_length(jsonb_path_query_array(messages, '$[*] ? (@.role == "user")')) AS turn
+    FROM annotate_prompt WHERE project_id = %s
+)
+SELECT 'lang', lang, count(*) FROM seen GROUP BY lang
+UNION ALL SELECT 'tag', tag, count(*) FROM seen, jsonb_array_elements_text(tags) AS tag GROUP BY tag
+UNION ALL SELECT 'turn', turn::text, count(*) FROM seen GROUP BY turn
+"""
+
+
 def offered(project: Project) -> dict[str, list[str]]:
-    """{lang, tag, turn: what the project's prompts have, most frequent first}; a single value is no choice."""
-    prompts = with_turn(Prompt.objects.filter(project=project))
-    found = {
-        "lang": counted(prompts.values_list("lang", flat=True)),
-        "tag": counted(tag for tags in prompts.values_list("tags", flat=True) for tag in tags or []),
-        "turn": sorted(counted(str(turn) for turn in prompts.values_list("turn", flat=True)), key=int),
+    """{lang, tag, turn: values of the prompts, most frequent first}; one language or turn alone is no choice."""
+    found: dict[str, list[tuple[int, str]]] = {"lang": [], "tag": [], "turn": []}
+    with connection.cursor() as cursor:
+        cursor.execute(OFFERED, [project.pk])
+        for name, value, times in cursor.fetchall():
+            found[name].append((int(value) if name == "turn" else -times, value))
+    return {
+        name: [value for _, value in sorted(values)] for name, values in found.items() if len(values) > (name != "tag")
     }
-    return {name: values for name, values in found.items() if len(values) > (name != "tag")}
-
-
-def counted(values: Any) -> list[str]:
-    times: dict[str, int] = {}
-    for value in values:
-        times[value] = times.get(value, 0) + 1
-    return sorted(times, key=lambda value: (-times[value], value))

@@ -6,6 +6,7 @@ Each file also has `draw`, which takes what a page has read already.
 from collections.abc import Callable
 
 from accounts.models import Project
+from evaluate.boards.slices import Slice
 from evaluate.charts import answers, bias, matrix, ratings, winners
 from pages.charts import Chart
 
@@ -21,3 +22,6 @@ CHARTS: dict[str, ChartOf] = {
 }
 
 __all__ = ["CHARTS", "ChartOf"]
+
+SLICED: dict[str, Callable[[Project, str, Slice], Chart]] = {"matrix": matrix.chart, "ratings": ratings.chart}
+"""Those that can be narrowed to a language, a tag or a turn."""

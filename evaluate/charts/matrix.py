@@ -1,34 +1,40 @@
 """Who beats whom, by one voice; each cell leads to its battles."""
 
 from accounts.models import Project
+from evaluate.boards.slices import ALL, Slice
 from evaluate.leaderboard import Board, battles_url, boards
 from pages.charts import Cell, Chart, heat
 
-
-def chart(project: Project, judge: str = "") -> Chart:
-    found = boards(project)
-    chosen = next((board for board in found if board.voice.key == judge), found[0] if found else None)
-    return draw(project, chosen) if chosen else heat("No battles yet", "Row beats column", [], [])
+MOST = 30
+"""Models in the picture, the best; more could not be read."""
 
 
-def draw(project: Project, board: Board) -> Chart:
-    names = board.order
-    cells = [[cell(project, board, row, column) for column in names] for row in names]
+def chart(project: Project, judge: str = "", chosen: Slice = ALL) -> Chart:
+    found = boards(project, chosen)
+    board = next((board for board in found if board.voice.key == judge), found[0] if found else None)
+    return draw(project, board, chosen=chosen) if board else heat("No battles yet", "Row beats column", [], [])
+
+
+def draw(project: Project, board: Board, *, chosen: Slice = ALL) -> Chart:
+    names = board.order[:MOST]
+    cells = [[cell(project, board, row, column, chosen) for column in names] for row in names]
+    rest = len(board.order) - len(names)
     return heat(
         title(board, names),
         "Row beats column, % of battles, a tie is half. Blue: the row wins; copper: it loses. Choose a cell to read "
         "its battles.",
         names,
         cells,
-        source=f"{board.voice.label}, {board.battles:,} battles",
+        source=f"{board.voice.label}, {board.battles:,} battles"
+        + (f"; the CSV has {rest} more models" if rest else ""),
     )
 
 
-def cell(project: Project, board: Board, row: str, column: str) -> Cell | None:
+def cell(project: Project, board: Board, row: str, column: str, chosen: Slice) -> Cell | None:
     rate = board.pairs.get((row, column))
     if rate is None or rate.value is None:
         return None
-    return Cell(rate.value, rate.n, battles_url(project, row, column, board.voice))
+    return Cell(rate.value, rate.n, battles_url(project, row, column, board.voice, chosen=chosen))
 
 
 def title(board: Board, names: list[str]) -> str:

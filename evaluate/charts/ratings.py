@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from accounts.models import Project
 from evaluate.battles import PEOPLE
+from evaluate.boards.slices import ALL, Slice
 from evaluate.leaderboard import Board, boards
 from evaluate.stats import Rating
 from pages.charts import Chart, Estimate, Rated, whiskers
 
 
-def chart(project: Project, judge: str = "") -> Chart:
-    return draw(boards(project), judge)
+def chart(project: Project, judge: str = "", chosen: Slice = ALL) -> Chart:
+    return draw(boards(project, chosen), judge)
 
 
 def draw(found: Sequence[Board], judge: str = "") -> Chart:

@@ -259,3 +259,33 @@ def test_counts_made_at_once_while_verdicts_come_are_right_in_the_end(project, w
     (board,) = same(project)
     assert board.battles == 30
     assert TaskResponse.objects.count() == 0
+
+
+def test_a_board_of_german_prompts_counts_their_battles_and_its_cells_lead_to_them(
+    researcher_client, project, world, base, tuned
+):
+    job = world.compared([1.0] * 3, first=tuned, second=base)
+    prompt = world.prompt(lang="de")
+    world.judgement(job, world.response(prompt, tuned), world.response(prompt, base), 0.0)
+    page = researcher_client.get("/p/helpful/leaderboard/?lang=de").content.decode()
+    assert "1 battles by rm-01" in page
+    assert "judge=reward_model%3Arm-01&amp;lang=de" in page
+    listed = researcher_client.get("/p/helpful/battles/?first=dpo-01&second=base&lang=de").content.decode()
+    assert listed.count('class="card stack tight"') == 1
+    drawn = researcher_client.get("/p/helpful/charts/matrix/?format=csv&lang=de").content.decode()
+    assert "100" in drawn
+    assert "dpo-01" not in researcher_client.get("/p/helpful/leaderboard/?lang=fr").content.decode()
+
+
+def test_a_page_that_is_behind_asks_for_the_rest_and_gets_it(researcher_client, project, world, base, tuned):
+    world.compared([1.0, 0.0, 1.0], first=tuned, second=base)
+    keeping.boards(project)
+    KeptBoard.objects.update(seconds=9.0)
+    world.compared([1.0], first=tuned, second=base)
+    page = researcher_client.get("/p/helpful/leaderboard/").content.decode()
+    assert "1 prompt with newer votes or verdicts is being counted" in page
+    assert "part=counted" in page
+    part = researcher_client.get("/p/helpful/leaderboard/?part=counted").content.decode()
+    assert part.startswith('<div class="stack" id="board">')
+    assert "4 battles by rm-01" in part
+    assert "part=counted" not in part
