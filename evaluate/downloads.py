@@ -63,7 +63,7 @@ def leaderboard_json(request: HttpRequest, project: Project) -> HttpResponse:
 
 def chart(request: HttpRequest, slug: str, name: str, judge: str = "") -> HttpResponse:
     """?format=svg (with ?theme=dark) or csv. Charts without model names are open to reviewers, as their pages are."""
-    view = open_chart if name in {"answers", "bias"} else closed_chart
+    view = open_chart if name in {"answers", "bias", "bias_cases"} else closed_chart
     return view(request, slug=slug, name=name, judge=judge)  # type: ignore[return-value]
 
 

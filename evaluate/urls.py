@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from evaluate import downloads, views
 from evaluate.boards import pages as boards
@@ -11,7 +11,7 @@ urlpatterns = [
     path("p/<slug:slug>/leaderboard.csv", downloads.leaderboard_csv, name="leaderboard-csv"),
     path("p/<slug:slug>/leaderboard.json", downloads.leaderboard_json, name="leaderboard-json"),
     path("p/<slug:slug>/battles/", boards.battles, name="battles"),
-    path("p/<slug:slug>/bias/", views.bias, name="bias"),
+    path("", include("evaluate.bias.urls")),
     path("p/<slug:slug>/charts/<slug:name>/", downloads.chart, name="chart"),
     path("p/<slug:slug>/charts/<slug:name>/<path:judge>/", downloads.chart, name="chart"),
 ]

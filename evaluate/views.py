@@ -8,15 +8,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
 from accounts.models import Membership, Project, User
-from accounts.permissions import can_research, can_review, can_see, project_view
+from accounts.permissions import can_research, can_see, project_view
 from annotate.models import Assignment
 from annotate.quality import progress as quality
-from evaluate import charts
-from evaluate.benchmarks import BENCHMARKS
 from evaluate.charts import answers, winners
 from evaluate.overview import LISTED, overview
-
-MAX_RATERS = 50
 
 
 @login_not_required
@@ -83,18 +79,3 @@ def annotator_home(request: HttpRequest, project: Project) -> HttpResponse:
             "total": quality.progress(project),
         },
     )
-
-
-@require_GET
-@project_view(can_review)
-def bias(request: HttpRequest, project: Project) -> HttpResponse:
-    results = [result for run in BENCHMARKS.values() for result in run(project)]
-    raters = [(result.voice, row) for result in results for row in result.raters]
-    context = {
-        "project": project,
-        "results": results,
-        "raters": raters[:MAX_RATERS],
-        "raters_left_out": max(len(raters) - MAX_RATERS, 0),
-        "bias_chart": charts.bias.draw(results),
-    }
-    return render(request, "evaluate/bias.html", context)

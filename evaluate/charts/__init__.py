@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from accounts.models import Project
 from evaluate.boards.slices import Slice
-from evaluate.charts import answers, bias, matrix, ratings, winners
+from evaluate.charts import answers, bias, bias_cases, matrix, ratings, winners
 from pages.charts import Chart
 
 ChartOf = Callable[[Project, str], Chart]
@@ -16,6 +16,7 @@ ChartOf = Callable[[Project, str], Chart]
 CHARTS: dict[str, ChartOf] = {
     "answers": answers.chart,
     "bias": bias.chart,
+    "bias_cases": bias_cases.chart,
     "matrix": matrix.chart,
     "ratings": ratings.chart,
     "winners": winners.chart,

@@ -301,7 +301,7 @@ def test_a_chart_that_is_none_is_not_found(researcher_client):
     assert researcher_client.get("/p/helpful/charts/pie/").status_code == 404
 
 
-@pytest.mark.parametrize(("path", "most"), [("", 22), ("leaderboard/", 40), ("bias/", 14)])
+@pytest.mark.parametrize(("path", "most"), [("", 22), ("leaderboard/", 40), ("bias/", 18)])
 def test_a_page_asks_the_database_a_fixed_number_of_times(researcher_client, world, fought, base, tuned, path, most):
     with CaptureQueriesContext(
         connection,
