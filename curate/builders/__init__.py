@@ -7,8 +7,10 @@ from curate.builders import (
     edits,
     figa,
     joint,
+    judge_offset_bias,
     judge_pairwise,
     judge_pointwise,
+    offset_bias,
     pairs,
     rankings,
     revisions,
@@ -37,6 +39,8 @@ BUILDERS: dict[str, Builder] = {
         rs_dpo.BUILDER,
         ampo.BUILDER,
         figa.BUILDER,
+        offset_bias.BUILDER,
+        judge_offset_bias.BUILDER,
     )
 }
 

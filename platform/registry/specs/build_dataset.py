@@ -23,6 +23,8 @@ RowsOf = Literal[
     "rs_dpo",
     "ampo",
     "figa",
+    "offset_bias",
+    "judge_offset_bias",
 ]
 """The keys of curate.builders.BUILDERS; a test holds them equal."""
 
