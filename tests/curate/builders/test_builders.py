@@ -29,7 +29,7 @@ READ_BY_TRL = [slug for slug, one in BUILDERS.items() if one.row.slug in {"prefe
 def everything():
     """An item that every builder makes rows of."""
     vote = voted(2)
-    found = candidates("An hour.", "A minute.", scores=[3.0, -1.0], embedding=[1.0, 0.0])
+    found = candidates("An hour, or 60 minutes.", "A minute.", scores=[3.0, -1.0], embedding=[1.0, 0.0])
     answers = [vote, ranked(1, 2), rated({"fluency": 5}, {"fluency": 2}), selected(0, shown=[0, 1]),
                critique(weaknesses="Bland.", step=1), edit("An hour, with salt.", cost=2, step=2)]  # fmt: skip
     return item(candidates=found, answers=answers, decisions=[decision(0, vote)])
