@@ -98,7 +98,8 @@ class Inbox:
             case "sync":
                 self.sync_asked = True
             case "end":
-                self.ending = event
+                # Of several processes the first that failed knows why; what follows are its consequences.
+                self.ending = self.ending or event
             case other:
                 raise ValueError(f"unknown type {other!r}")
 

@@ -70,12 +70,14 @@ class EventPipe:
 class Leash(threading.Thread):
     """Reads orders: `lease SECONDS` renews, `stop` sets the event, `synced` answers `sync`.
 
-    The end of the pipe ends the process.
+    The end of the pipe ends the process. One that does not listen leaves the orders to another that shares the pipe,
+    and only sees its end.
     """
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: threading.Event, *, listens: bool = True) -> None:
         super().__init__(name="leash", daemon=True)
         self._stop_event = stop
+        self._listens = listens
         self._synced = threading.Event()
         self._orders = _take_stdin()
 
@@ -97,6 +99,11 @@ class Leash(threading.Thread):
         self._synced.wait(SYNC_PATIENCE)
 
     def run(self) -> None:
+        if not self._listens:
+            hung_up = select.poll()
+            hung_up.register(self._orders, 0)
+            hung_up.poll()
+            end_everything()
         rest, end = b"", math.inf
         while True:
             patience = None if end == math.inf else max(0.0, end - time.monotonic())

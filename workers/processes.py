@@ -74,10 +74,17 @@ class Child:
                     pipe.close()
         os.close(self.events)
 
+    def notice(self) -> None:
+        """Remember what it started: when the child itself has gone, nobody can be asked for what left its session."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            known = set(self._strays)
+            self._strays += [
+                one for one in psutil.Process(self.process.pid).children(recursive=True) if one not in known
+            ]
+
     def _living(self) -> list[psutil.Process]:
         """Its session, and descendants that left the session while the child could still be asked for them."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            self._strays += psutil.Process(self.process.pid).children(recursive=True)
+        self.notice()
         session = [process for process in psutil.process_iter() if _session(process.pid) == self.process.pid]
         return [process for process in {*session, *self._strays} if _lives(process)]
 

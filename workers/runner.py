@@ -13,6 +13,7 @@ import traceback
 from functools import partial
 from typing import Any
 
+from workers import ranks
 from workers.errors import JobError, Stopped
 from workers.leash import EVENTS, EventPipe, Leash, Terminated
 
@@ -32,21 +33,29 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2 or EVENTS not in os.environ:
         print("Workers start this for one attempt of a job. To run jobs, start a worker.", file=sys.stderr)
         return 2
-    events = EventPipe(int(os.environ.pop(EVENTS)))
+    events = EventPipe(ranks.events_descriptor(os.environ.pop(EVENTS)))
     stop = threading.Event()
-    leash = Leash(stop)
+    leads = ranks.rank() == 0
+    leash = Leash(stop, listens=leads)
     leash.hold()
     try:
-        run(int(arguments[0]), int(arguments[1]), events=events, leash=leash, stop=stop)
+        run(int(arguments[0]), int(arguments[1]), events=events, leash=leash, stop=stop, leads=leads)
         ending: Ending = {"outcome": "returned"}
     except BaseException as error:
         ending = describe(error)
-    events.send({"type": "end", **ending})
-    events.flush(patience=10)
+    if ending["outcome"] == "companion":
+        # Why the other one went is its to say; where it was killed and cannot, the supervisor sees that nobody spoke.
+        print(ending["traceback"], file=sys.stderr)
+    elif leads or ending["outcome"] in ("failed", "crashed"):
+        # Of several processes the first speaks, and another only where it is the one that failed.
+        events.send({"type": "end", **ending})
+        events.flush(patience=10)
     return 0 if ending["outcome"] == "returned" else 1
 
 
-def run(job_id: int, attempt: int, *, events: EventPipe, leash: Leash, stop: threading.Event) -> None:
+def run(
+    job_id: int, attempt: int, *, events: EventPipe, leash: Leash, stop: threading.Event, leads: bool = True
+) -> None:
     """Run the job's kind to its end. Raises whatever it raises."""
     import django
 
@@ -64,7 +73,10 @@ def run(job_id: int, attempt: int, *, events: EventPipe, leash: Leash, stop: thr
         raise JobError(f"This worker does not know jobs of kind {job.kind!r}. Update the worker, then resume the job.")
     spec = parse(SPECS[job.kind].spec, job.params)
     module = importlib.import_module(JOBS[job.kind])
-    context = JobContext(job, send=events.send, sync=partial(leash.sync, events), stop=stop)
+    if leads:
+        context = JobContext(job, send=events.send, sync=partial(leash.sync, events), stop=stop)
+    else:
+        context = JobContext(job, stop=stop, leads=False)
     module.run(context, spec)
 
 
@@ -86,6 +98,8 @@ def describe(error: BaseException) -> Ending:
             return {"outcome": "retry", "error": f"The database could not be used: {first_line(error)}."}
     if sentence := out_of_memory(error):
         return {"outcome": "failed", "error": sentence, "traceback": formatted(error)}
+    if ranks.lost_companion(error):
+        return {"outcome": "companion", "traceback": formatted(error)}
     if sentence := disk_full(error):
         return {"outcome": "failed", "error": sentence, "traceback": formatted(error)}
     return {

@@ -16,7 +16,9 @@ from django.db import InterfaceError, OperationalError, connection
 
 from registry import jobs
 from registry.models import Job
+from workers import accelerate_config, presence
 from workers.endings import Ending, read_ending
+from workers.errors import JobError
 from workers.inbox import Inbox
 from workers.processes import Child, oom_kills
 
@@ -47,14 +49,17 @@ class Supervisor:
         self._stop_by: float | None = None
         """When the child was to have stopped by itself; then comes SIGTERM, and a grace later SIGKILL."""
         self._terminated = False
+        self.spread = False
+        """Whether the child is a launcher of several processes, in sessions of their own."""
         self._oom_kills = oom_kills()
 
     def run(self) -> None:
         """Returns when the child and all that it started have ended, and the row says what came of it."""
         try:
-            self.child = Child(
-                [*settings.JOB_RUNNER, str(self.job.pk), str(self.job.attempt)], device=settings.JOB_DEVICE
-            )
+            self.child = Child(self._command(), device=settings.JOB_DEVICE)
+        except JobError as error:
+            jobs.finish(self.job, Job.Status.FAILED, str(error))
+            return
         except OSError as error:
             jobs.retry(self.job, f"The worker could not start a process: {error.strerror}.")
             return
@@ -71,6 +76,11 @@ class Supervisor:
             self.child.signal(signal.SIGKILL)
             self.child.close()
         self._settle()
+
+    def _command(self) -> list[str]:
+        self.spread = accelerate_config.devices_of(self.job) > 1
+        gpus = accelerate_config.visible(len(presence.gpus()), settings.JOB_DEVICE) if self.spread else 0
+        return accelerate_config.command_of(self.job, settings.JOB_RUNNER, gpus=gpus)
 
     # While the child runs
 
@@ -101,6 +111,8 @@ class Supervisor:
 
     def _beat(self) -> None:
         """Renew the lease and store events. While the database is away the child goes on as long as it may."""
+        if self.spread:
+            self.child.notice()
         begun = time.monotonic()
         try:
             renewal = jobs.renew(self.job, self.inbox.progress)
@@ -180,9 +192,13 @@ class Supervisor:
         return self.inbox.lines_seen
 
     def _read_ending(self, *, cancelled: bool, traceback_line: int) -> Ending:
+        exit_code = self.child.exit_code or 0
+        if self.spread and exit_code > 0:
+            # The launcher says 1 whatever happened. A process that fails by itself leaves words: this one was killed.
+            exit_code = -signal.SIGKILL
         return read_ending(
             self.inbox.ending,
-            exit_code=self.child.exit_code or 0,
+            exit_code=exit_code,
             cancelled=cancelled,
             shutting_down=self.shutting_down(),
             out_of_memory=not self._terminated and oom_kills() > self._oom_kills,
