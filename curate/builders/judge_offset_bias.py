@@ -18,6 +18,9 @@ from curate.builders.offset_bias import (
 from curate.builders.said import prompt_of, row_of_decision
 from curate.rows import SFT, Row, assistant
 
+KEPT = ("made", "asked", "chosen", "chosen_first")
+"""No columns of the file: what `finish` needs to write the question anew, and takes out."""
+
 
 def rows(item: Item, tools: Tools) -> Iterator[Row]:
     for decision, chosen, rejected in decided(item, tools):
@@ -29,8 +32,7 @@ def rows(item: Item, tools: Tools) -> Iterator[Row]:
         for kind, text in made.items():
             for chosen_first in (True, False):
                 columns = verdict(messages, chosen.text, text, chosen_first=chosen_first)
-                # Not a column of the file: what `finish` needs to write the question anew.
-                columns |= {"made": kind, "asked": messages, "chosen": chosen.text, "chosen_first": chosen_first}
+                columns |= dict(zip(KEPT, (kind, messages, chosen.text, chosen_first), strict=True))
                 yield row_of_decision(item, decision, columns, candidates=(chosen, rejected))
 
 
@@ -45,13 +47,13 @@ def verdict(messages: list[dict[str, str]], chosen: str, rejected: str, *, chose
 def finish(all_rows: Iterable[Row], tools: Tools) -> Iterator[Row]:
     pools = pools_of(all_rows, lambda row: (row.columns["asked"], row.columns["chosen"]))
     for row in all_rows:
-        if row.columns["made"] == OFF_TOPIC:
-            messages, chosen = row.columns["asked"], row.columns["chosen"]
+        made, messages, chosen, chosen_first = (row.columns.pop(name) for name in KEPT)
+        if made == OFF_TOPIC:
             donor = donor_of(row, pools, messages, chosen, tools.options)
             if donor is None:
                 tools.drop("no_other")
                 continue
-            row.columns |= verdict(messages, chosen, donor.text, chosen_first=row.columns["chosen_first"])
+            row.columns |= verdict(messages, chosen, donor.text, chosen_first=chosen_first)
             given_by(row, donor)
         yield row
 

@@ -164,6 +164,7 @@ def rows(item: Item, tools: Tools) -> Iterator[Row]:
         for kind, text in made.items():
             worse = Candidate(rejected.response_id, text, rejected.model if kind == OFF_TOPIC else chosen.model)
             columns = preference_columns(prompt, chosen, worse)
+            # How it was made is no column of the file: `finish` reads it and takes it out.
             columns |= {"chosen_score": None, "rejected_score": None, "made": kind}
             yield row_of_decision(item, decision, columns, candidates=(chosen, worse))
 
@@ -182,7 +183,7 @@ def decided(item: Item, tools: Tools) -> Iterator[tuple[Decision, Candidate, Can
 def finish(all_rows: Iterable[Row], tools: Tools) -> Iterator[Row]:
     pools = pools_of(all_rows, lambda row: (row.columns["prompt"], row.columns["chosen"][0]["content"]))
     for row in all_rows:
-        if row.columns["made"] == OFF_TOPIC:
+        if row.columns.pop("made") == OFF_TOPIC:
             messages, chosen = row.columns["prompt"], row.columns["chosen"][0]["content"]
             donor = donor_of(row, pools, messages, chosen, tools.options)
             if donor is None:
