@@ -2,18 +2,19 @@
 
 The preference for the model over the baseline is fitted by a logistic model without intercept on three terms:
 
-- tanh(d / s): d is how much longer the model's answer is, s the sample standard deviation (n - 1) of d over all its
+- tanh(d / s): d is how much longer the baseline's answer is, s the sample standard deviation (n - 1) of d over all its
   answers, of unreadable judgements too. Each model that shares the fit has its own s. The mean of d is not taken off.
 - the difficulty of the item, a number that is given. Without one the term is left out.
 - 1 for the model that is rated, 0 for those that share the fit. AlpacaEval 2 lets two share it: the baseline asked to
   be verbose and concise, each row of theirs with the weight 0.1. They show what length alone does.
 
 A preference p is fitted as two rows, one that is won with p times the weight and one that is lost with 1 - p times
-the weight. L1 penalty by liblinear (scikit-learn's, random state 123), which solves to its own tolerance; the
-published figures have that in them, which is why it is used here. C is that of logspace(-4, 4, 10) with the least
-mean log loss over 5 folds; the first of equals. A fold holds whole judgements, both rows of each, as scikit-learn's
-GroupKFold deals them with those that share the fit first; within a fold the loss is the plain mean over its rows of
-weight times loss. Judgements of one item by different models may be in different folds, as they are in AlpacaEval.
+the weight. L1 penalty by liblinear (scikit-learn's, random state 123, drawn on from C to C within a fold), which
+solves to its own tolerance; the published figures have that in them, which is why it is used here. C is that of
+logspace(-4, 4, 10) with the least mean log loss over 5 folds; the first of equals. A fold holds whole judgements,
+both rows of each, as scikit-learn's GroupKFold deals them with those that share the fit first; within a fold the loss
+is the plain mean over its rows of weight times loss. Judgements of one item by different models may be in different
+folds, as they are in AlpacaEval.
 
 The length-controlled win rate is 100 times the mean of sigma(difficulty term + model term) over the model's answers,
 those with an unreadable judgement too. The raw win rate and its standard error (sample standard deviation over the
@@ -56,7 +57,8 @@ class Judged:
 
     def features(self, *, rated: bool) -> NDArray[np.float64]:
         """(items, 3): the length term, the difficulty (0 without one), whether it is the model that is rated."""
-        difference = self.length - self.baseline_length
+        # This way round: liblinear stops within its tolerance, on another point if a sign is turned.
+        difference = self.baseline_length - self.length
         spread = difference.std(ddof=1) if difference.size > 1 else 0.0
         pull = np.tanh(difference / spread) if spread > 0 else np.zeros(difference.size)
         hard = np.zeros(difference.size) if self.difficulty is None else self.difficulty
@@ -65,7 +67,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class LengthControlled:
-    """Win rates in percent. `coefficients`: of length, difficulty (0 without one) and the model."""
+    """Win rates in percent. `coefficients`: of length, above 0 where longer answers are
+    preferred, of difficulty (0 without one) and of the model."""
 
     win_rate: Estimate
     standard_error: float | None
@@ -105,7 +108,7 @@ def length_controlled(
     rate, error = raw(judged.preference)
     lost = int(np.isnan(judged.preference).sum())
     return LengthControlled(rate, error, Estimate(value, low, high, len(terms)), float(best),
-                            (float(found[0]), float(found[1]), float(found[2])), lost)  # fmt: skip
+                            (-float(found[0]), float(found[1]), float(found[2])), lost)  # fmt: skip
 
 
 def raw(preference: ArrayLike) -> tuple[Estimate, float | None]:
@@ -154,17 +157,22 @@ def chosen(rows: Rows) -> float:
     losses = np.zeros(len(CS))
     for train, test in GroupKFold(n_splits=FOLDS).split(groups, groups=groups):
         inside, outside = train[train < count], test[test < count]
+        # One generator for all C of a fold: where losses are close, the order in which liblinear looks at the
+        # coordinates decides between them.
+        state = np.random.RandomState(STATE)
         for place, candidate in enumerate(CS):
-            found = fitted(rows.features[inside], rows.target[inside], rows.weight[inside], candidate)
+            found = fitted(rows.features[inside], rows.target[inside], rows.weight[inside], candidate, state)
             losses[place] += loss(found, rows.features[outside], rows.target[outside], rows.weight[outside])
     return float(CS[np.argmin(losses)])
 
 
-def fitted(features: NDArray, target: NDArray, weight: NDArray, c: float) -> NDArray[np.float64]:
+def fitted(
+    features: NDArray, target: NDArray, weight: NDArray, c: float, state: int | np.random.RandomState = STATE
+) -> NDArray[np.float64]:
     """(terms,) coefficients; arrays are (judgements, terms) and (judgements,)."""
     from sklearn.linear_model import LogisticRegression  # takes a second to import, and only this needs it
 
-    model = LogisticRegression(C=c, l1_ratio=1.0, solver="liblinear", fit_intercept=False, random_state=STATE)
+    model = LogisticRegression(C=c, l1_ratio=1.0, solver="liblinear", fit_intercept=False, random_state=state)
     won = np.repeat([1, 0], target.size)
     shares = np.concatenate([target * weight, (1 - target) * weight])
     model.fit(np.concatenate([features, features]), won, sample_weight=shares)

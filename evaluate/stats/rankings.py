@@ -14,12 +14,14 @@ EXACT = {"tolerance": 1e-9, "limit": 10_000}
 METHODS: dict[str, tuple[str, dict[str, float]]] = {
     "elo": ("elo", {}),
     "newman": ("newman", EXACT),
-    "eigen": ("eigen", EXACT),
     "pagerank": ("pagerank", EXACT),
     "average-win-rate": ("average_win_rate", {}),
     "counting": ("counting", {}),
 }
-"""How evalica calls each, and its settings where they are not evalica's own: iterations end where others would."""
+"""How evalica calls each, and its settings where they are not evalica's own: iterations end where others would.
+
+Its `eigen` is left out: in 0.4.2 it multiplies by the transposed matrix of wins, so whoever loses most comes first.
+"""
 IN_ORDER = {"elo"}
 """Methods in which the order of the battles counts."""
 
