@@ -133,7 +133,11 @@ def voices_of(pair: Pair) -> dict[Voice, int]:
 
 def judgements(pair: Pair) -> QuerySet[Judgement]:
     found = Judgement.objects.filter(met(pair.first, pair.second), project=pair.project)
-    found = newest_verdicts(found).exclude(first__prompt__in=pair.trained)
+    if pair.chosen.evaluation:
+        found = found.filter(job__judge_run__evaluation__name=pair.chosen.evaluation)
+    else:
+        found = newest_verdicts(found)
+    found = found.exclude(first__prompt__in=pair.trained)
     for name, prompts in pair.judges.items():
         kind = Judgement.Judge.REWARD_MODEL
         found = found.exclude(judge_kind=kind, judge_name=name, first__prompt__in=prompts - pair.trained)
@@ -145,6 +149,8 @@ def votes(pair: Pair) -> QuerySet[Any]:
         zero__response__model__name=pair.second, one__response__model__name=pair.first
     )
     found = with_responses(comparisons(pair.project)).filter(either).exclude(task__prompt__in=pair.trained)
+    if pair.chosen.evaluation:
+        found = found.filter(task__asked_for__evaluation__name=pair.chosen.evaluation)
     return found.filter(task__prompt__in=pair.chosen.prompts(pair.project)) if pair.chosen.query else found
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from accounts.models import Project
 from annotate.comparisons import comparisons
 from annotate.models import DatasetFeedback, Feedback
-from evaluate.models import Judgement
+from evaluate.models import Evaluation, Judgement
 from registry.models import Job, ModelVersion
 
 PEOPLE, SIMULATED = Feedback.Origin.HUMAN.value, Feedback.Origin.SIMULATED.value
@@ -123,13 +123,17 @@ def with_responses(votes: QuerySet[Feedback]) -> QuerySet[Any]:
     return joined.filter(zero__isnull=False, one__isnull=False)
 
 
-def voted(project: Project, *, lengths: bool = False, same_model: bool = False) -> list[Battles]:
-    """Current pairwise votes, people and simulated raters apart.
+def voted(
+    project: Project, *, lengths: bool = False, same_model: bool = False, evaluation: Evaluation | None = None
+) -> list[Battles]:
+    """Current pairwise votes, people and simulated raters apart; of one evaluation, or of all.
 
     same_model: also battles between two responses of one model, or of no model; they say nothing of models, but a
     lot of the voters.
     """
     votes = with_responses(comparisons(project)) if same_model else model_votes(project)
+    if evaluation is not None:
+        votes = votes.filter(task__asked_for__evaluation=evaluation.pk)
     zero: Any = Length("zero__response__text") if lengths else Value(0)
     one: Any = Length("one__response__text") if lengths else Value(0)
     rows = votes.values_list(
@@ -140,11 +144,16 @@ def voted(project: Project, *, lengths: bool = False, same_model: bool = False) 
 
 
 def judged(
-    project: Project, *, lengths: bool = False, same_model: bool = False, job: Job | None = None
-) -> list[Battles]:
-    """Judgements, a set a judge: of one job, or of all with the newest where a judge saw two responses twice."""
+    project: Project, *, lengths: bool = False, same_model: bool = False, job: Job | None = None,
+    evaluation: Evaluation | None = None,
+) -> list[Battles]:  # fmt: skip
+    """Judgements, a set a judge: of one job, of one evaluation, or of all with the newest where a judge saw two
+    responses twice. An evaluation has no pair judged twice."""
     found = Judgement.objects.filter(project=project)
-    found = found.filter(job=job) if job else newest_verdicts(found)
+    if evaluation is not None:
+        found = found.filter(job__judge_run__evaluation=evaluation.pk)
+    else:
+        found = found.filter(job=job) if job else newest_verdicts(found)
     if not same_model:
         found = between_models(found)
     first: Any = Length("first__text") if lengths else Value(0)

@@ -2,6 +2,7 @@ from django.urls import include, path
 
 from evaluate import downloads, views
 from evaluate.boards import pages as boards
+from evaluate.evaluations import pages as evaluations
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -10,6 +11,10 @@ urlpatterns = [
     path("p/<slug:slug>/leaderboard/", boards.leaderboard, name="leaderboard"),
     path("p/<slug:slug>/leaderboard.csv", downloads.leaderboard_csv, name="leaderboard-csv"),
     path("p/<slug:slug>/leaderboard.json", downloads.leaderboard_json, name="leaderboard-json"),
+    path("p/<slug:slug>/evaluations/", evaluations.evaluations, name="evaluations"),
+    path("p/<slug:slug>/evaluations/new/", evaluations.new, name="evaluation-new"),
+    path("p/<slug:slug>/evaluations/of/<slug:name>/", evaluations.evaluation, name="evaluation"),
+    path("p/<slug:slug>/evaluations/of/<slug:name>/next/", evaluations.next_round, name="evaluation-next"),
     path("p/<slug:slug>/battles/", boards.battles, name="battles"),
     path("", include("evaluate.bias.urls")),
     path("p/<slug:slug>/charts/<slug:name>/", downloads.chart, name="chart"),

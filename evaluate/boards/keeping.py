@@ -14,7 +14,7 @@ from evaluate.battles import Voice, held_out, judged, voted
 from evaluate.boards import counting, reading
 from evaluate.boards.board import Board, boards_of
 from evaluate.boards.slices import ALL, Slice
-from evaluate.models import KeptBoard
+from evaluate.models import Evaluation, KeptBoard
 from evaluate.stats import Estimate, Rating, Ratings
 from registry.models import ModelVersion
 
@@ -63,6 +63,10 @@ def current(project: Project, chosen: Slice, found: counting.Covered) -> list[Bo
     if kept and (kept.version, kept.models_hash) == (found.version, models):
         return read(kept.boards)
     begin = time.perf_counter()
+    if chosen.evaluation:
+        made = from_scratch(project, chosen)
+        keep(project, chosen, made, begin=begin, version=found.version, models_hash=models, counts_hash="")
+        return made
     rows = reading.counts(project, chosen)
     content = reading.counts_hash(rows)
     if kept and (kept.counts_hash, kept.models_hash) == (content, models):
@@ -82,11 +86,17 @@ def keep(project: Project, chosen: Slice, made: list[Board], *, begin: float, **
 
 def from_scratch(project: Project, chosen: Slice = ALL) -> list[Board]:
     """The same boards from every vote and verdict, without counts: what the kept ones are held against."""
-    found = [*voted(project), *judged(project)]
-    if chosen.query:
+    evaluation = named(project, chosen.evaluation) if chosen.evaluation else None
+    found = [*voted(project, evaluation=evaluation), *judged(project, evaluation=evaluation)]
+    if chosen.lang or chosen.tag or chosen.turn:
         prompts = set(chosen.prompts(project).values_list("pk", flat=True))
         found = [one.on(prompts) for one in found]
     return boards_of(project, held_out(project, [one for one in found if len(one)]))
+
+
+def named(project: Project, name: str) -> Evaluation:
+    """One that is not there has no battles."""
+    return Evaluation.objects.filter(project=project, name=name).first() or Evaluation(pk=0, project=project)
 
 
 def models_hash(project: Project) -> str:

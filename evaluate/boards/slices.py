@@ -20,6 +20,8 @@ class Slice:
     tag: str = ""
     turn: int = 0
     """1 for prompts that are the first thing the person said, 2 for the second, and so on."""
+    evaluation: str = ""
+    """The name of an evaluation: only what was judged for it."""
 
     @property
     def key(self) -> str:
@@ -33,7 +35,12 @@ class Slice:
 
     @property
     def words(self) -> str:
-        parts = [self.lang and f"in {self.lang}", self.tag and f"tagged {self.tag}", self.turn and f"turn {self.turn}"]
+        parts = [
+            self.lang and f"in {self.lang}",
+            self.tag and f"tagged {self.tag}",
+            self.turn and f"turn {self.turn}",
+            self.evaluation and f"of {self.evaluation}",
+        ]
         return ", ".join(str(part) for part in parts if part)
 
     def without(self, name: str) -> "Slice":
@@ -69,7 +76,12 @@ def slice_of(query: Mapping[str, str]) -> Slice:
     """From an address; what is no slice chooses nothing."""
     turn = query.get("turn", "")
     number = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 3 else 0
-    return Slice(clean(query.get("lang", ""), 20), clean(query.get("tag", ""), 40), number)
+    return Slice(
+        clean(query.get("lang", ""), 20),
+        clean(query.get("tag", ""), 40),
+        number,
+        clean(query.get("evaluation", ""), 60),
+    )
 
 
 def clean(text: str, most: int) -> str:

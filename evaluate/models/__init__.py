@@ -2,8 +2,11 @@
 
 from evaluate.models.bias import CaseVerdict, ContrastedPair
 from evaluate.models.boards import ChangedPrompt, KeptBoard, Stamp, Tally, TallyVoice
+from evaluate.models.evaluations import AskedTask, Entrant, Evaluation, JudgeRun
 from evaluate.models.judgements import Judgement
+from evaluate.models.reports import SharedBoard
 
 __all__ = [
-    "CaseVerdict", "ChangedPrompt", "ContrastedPair", "Judgement", "KeptBoard", "Stamp", "Tally", "TallyVoice",
+    "AskedTask", "CaseVerdict", "ChangedPrompt", "ContrastedPair", "Entrant", "Evaluation", "JudgeRun", "Judgement",
+    "KeptBoard", "SharedBoard", "Stamp", "Tally", "TallyVoice",
 ]  # fmt: skip

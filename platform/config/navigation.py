@@ -33,6 +33,7 @@ ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...]
     )),
     ("Measure", (
         ("Leaderboard", "board", "leaderboard", can_research, {"battles"}),
+        ("Evaluations", "scales", "evaluations", can_research, {"evaluation", "evaluation-new"}),
         ("Quality", "pin", "quality", can_review, set()),
         ("Bias", "bias", "bias", can_review, set()),
     )),
