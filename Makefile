@@ -16,7 +16,7 @@ DJLINT := $(BIN)/djlint --lint --profile django --quiet --ignore H015,H020,H030,
 SOURCES := platform annotate curate exchange evaluate workers tests deploy manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-fast check format bench lock clean
+.PHONY: help setup demo up test test-fast test-gpu check format bench lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,6 +35,10 @@ test: $(READY) ## all tests
 
 test-fast: $(READY) ## the tests that need neither a browser nor real workers
 	$(BIN)/pytest -n $(TEST_PROCESSES) -m "not e2e and not engine and not gpu"
+
+test-gpu: $(READY) ## what needs a CUDA device, all in one go; what needs two says so and is passed over with one
+	@command -v nvidia-smi >/dev/null && nvidia-smi -L || { echo "nvidia-smi finds no GPU on this machine."; exit 1; }
+	$(BIN)/pytest -n 0 -m gpu
 
 check: $(READY) ## lint, types, layers, migrations, templates, contrast
 	$(BIN)/ruff check $(SOURCES)

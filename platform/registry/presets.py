@@ -41,6 +41,15 @@ PRESETS: dict[str, Preset] = {
          "max_tokens": 1024, "eval_every": 25, "checkpoint_every": 100, "precision": "bfloat16"},
         of_kind={"train_reward": {"learning_rate": 1e-4}},
     ),
+    "full_several_gpus": Preset(
+        "Full on several GPUs",
+        "All weights, dealt out to four GPUs (FSDP) by TRL. Needs a worker that sees four: PALATE_DEVICE=0,1,2,3. For "
+        "another number change devices, and batch_size to a multiple of it.",
+        {"engine": "trl", "devices": 4, "strategy": "fsdp", "method": "full", "learning_rate": 1e-6, "epochs": 1.0,
+         "batch_size": 64, "micro_batch": 4, "last_layers": 0, "patience": None, "max_tokens": 1024, "eval_every": 50,
+         "checkpoint_every": 200, "precision": "bfloat16"},
+        of_kind={"train_sft": {"learning_rate": 1e-5}, "train_reward": {"learning_rate": 1e-5}},
+    ),
     "careful": Preset(
         "Careful",
         "Half the usual learning rate and a longer warm-up: for few pairs, and for raters who often disagree.",
