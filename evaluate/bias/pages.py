@@ -41,7 +41,6 @@ def bias(request: HttpRequest, project: Project) -> HttpResponse:
         "other": other,
         "problem": problem,
         "may_launch": may_launch(request, project),
-        "contrasted": contrast_jobs(project).exists(),
         "waiting": waiting(project),
     }
     if run:

@@ -13,6 +13,7 @@ from pages.charts.whiskers import Scale, ends, interval
 
 ROW, TOP, BOTTOM, RIGHT, WIDTH = 34, 24, 24, 22, 630
 MARKS = (0, 25, 50, 75, 100)
+COIN = 0.5
 SUBTITLE = "Cases with the better answer chosen{both}, %, with 95% interval; the tick is what “longer wins” gets"
 
 
@@ -90,14 +91,18 @@ def finding(run: Run, other: Run | None = None) -> str:
     """The finding as a sentence, no stronger than the intervals."""
     if other:
         return compared(run, other)
-    weak = [one for one in run.types if one.figures.pair.defined]
-    if not weak:
+    total, slot = run.total.figures, run.total.figures.first_slot
+    if total.pair.value is None:
         return f"{run.voice.label} has not been tested"
-    worst = min(weak, key=lambda one: (one.figures.pair.value or 0.0, one.title))
-    share = round(100 * (worst.figures.pair.value or 0.0))
-    if share == 100:
-        return f"{run.voice.label} fell for none of the traps"
-    return f"{run.voice.label} is weakest on {worst.title.lower()}: {share}% right"
+    if slot.value is not None and total.agreement.high is not None and total.agreement.high < COIN:
+        place, share = ("first", slot.value) if slot.value >= COIN else ("second", 1 - slot.value)
+        return f"{run.voice.label} chooses by place: the {place} shown in {share:.0%} of its choices"
+    worst = min(run.types, key=lambda one: (one.figures.pair.value or 0.0, one.title))
+    low = worst.figures.pair
+    if low.value is not None and low.high is not None and low.high < total.pair.value:
+        return f"{run.voice.label} is weakest on {worst.title.lower()}: {low.value:.0%} right"
+    both = " in both orders" if total.agreement.defined else ""
+    return f"{run.voice.label} is right on {total.pair.value:.0%} of cases{both}"
 
 
 def compared(run: Run, other: Run) -> str:

@@ -54,7 +54,7 @@ def test_the_newest_run_is_shown_with_its_figures(researcher_client, runs):
     page = text_of(researcher_client.get("/p/helpful/bias/"))
     assert "Right in both orders" in page
     assert "93% <small>" in page  # 26 of 28
-    assert "judge-02 is weakest on length: 90% right" in page
+    assert "judge-02 is right on 93% of cases in both orders" in page
     assert "1 <small>of 56</small>" in page
     assert "The worse answer is much longer" in page
     assert '<option value="bias-02" selected>' in page
@@ -66,7 +66,20 @@ def test_two_runs_are_compared(researcher_client, runs):
     assert "judge-02 (bias-02) gets 93 points more than judge-01 (bias-01)" in page
     assert [row["before"].figures.pair.value for row in response.context["rows"]] == [0.0, 0.0, 0.0]
     same = text_of(researcher_client.get("/p/helpful/bias/?run=bias-02&other=bias-02"))
-    assert "weakest on" in same
+    assert "right on 93% of cases" in same
+
+
+def test_the_title_says_what_is_weakest_only_where_the_interval_does(world, researcher_client, project):
+    make_run(world, "bias-01", {"length": [(0.0, 0.0)] * 10, "honest": [(1.0, 1.0)] * 10})
+    assert bias_cases.chart(project).title == "judge-02 is weakest on length: 0% right"
+
+
+def test_a_judge_that_always_says_a_is_called_what_it_is(world, researcher_client, project):
+    by_place = [(1.0, 0.0) if number % 2 == 0 else (0.0, 1.0) for number in range(12)]
+    make_run(world, "bias-01", {"length": by_place, "honest": by_place})
+    page = text_of(researcher_client.get("/p/helpful/bias/"))
+    assert "judge-02 chooses by place: the first shown in 100% of its choices" in page
+    assert "0% <small>" in page
 
 
 def test_runs_that_are_not_apart_are_not_called_better(world, researcher_client):
@@ -144,7 +157,7 @@ def test_the_chart_of_a_run_and_of_two_can_be_downloaded(researcher_client, runs
     assert "judge-01" not in one
     assert "judge-01 (bias-01) low" in two
     assert text_of(researcher_client.get("/p/helpful/charts/bias_cases/bias-02/bias-01/")).startswith("<svg")
-    assert bias_cases.chart(project).title.startswith("judge-02")
+    assert bias_cases.chart(project).title.startswith("judge-02 is right")
 
 
 def test_without_a_run_the_chart_says_so(project):
