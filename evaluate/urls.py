@@ -3,6 +3,7 @@ from django.urls import include, path
 from evaluate import downloads, views
 from evaluate.boards import pages as boards
 from evaluate.evaluations import pages as evaluations
+from evaluate.reports import pages as reports
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -15,6 +16,10 @@ urlpatterns = [
     path("p/<slug:slug>/evaluations/new/", evaluations.new, name="evaluation-new"),
     path("p/<slug:slug>/evaluations/of/<slug:name>/", evaluations.evaluation, name="evaluation"),
     path("p/<slug:slug>/evaluations/of/<slug:name>/next/", evaluations.next_round, name="evaluation-next"),
+    path("p/<slug:slug>/leaderboard.zip", reports.report, name="report"),
+    path("p/<slug:slug>/leaderboard/shared/", reports.shared_boards, name="shared-boards"),
+    path("p/<slug:slug>/leaderboard/shared/<int:pk>/revoke/", reports.revoke, name="shared-board-revoke"),
+    path("shared/<str:token>/", reports.shared, name="shared-board"),
     path("p/<slug:slug>/battles/", boards.battles, name="battles"),
     path("", include("evaluate.bias.urls")),
     path("p/<slug:slug>/charts/<slug:name>/", downloads.chart, name="chart"),

@@ -38,7 +38,7 @@ def board_context(project: Project, found: keeping.Found, *, asked: str, chosen:
     boards = found.boards
     board = next((one for one in boards if one.voice.key == asked), boards[0] if boards else None)
     context: dict[str, Any] = {
-        "project": project, "boards": boards, "board": board, "found": found, "chosen": chosen,
+        "project": project, "boards": boards, "board": board, "found": found, "narrowed": chosen,
         "filters": filters(project, chosen, asked), "kept_query": urlencode(chosen.query),
     }  # fmt: skip
     if board:
@@ -107,7 +107,7 @@ def battles(request: HttpRequest, project: Project) -> HttpResponse:
     asked = {name: request.GET.get(name, "").replace("\0", "") for name in ("first", "second", "judge", "page")}
     chosen = slice_of(request.GET)
     context: dict[str, Any] = {
-        "project": project, "first": asked["first"], "second": asked["second"], "chosen": chosen,
+        "project": project, "first": asked["first"], "second": asked["second"], "narrowed": chosen,
         "kept_query": urlencode(chosen.query),
     }  # fmt: skip
     try:

@@ -15,14 +15,15 @@ def chart(project: Project, judge: str = "", chosen: Slice = ALL) -> Chart:
     return draw(project, board, chosen=chosen) if board else heat("No battles yet", "Row beats column", [], [])
 
 
-def draw(project: Project, board: Board, *, chosen: Slice = ALL) -> Chart:
+def draw(project: Project, board: Board, *, chosen: Slice = ALL, linked: bool = True) -> Chart:
+    """linked: whether a cell leads to its battles, which only members may read."""
     names = board.order[:MOST]
-    cells = [[cell(project, board, row, column, chosen) for column in names] for row in names]
+    cells = [[cell(project, board, row, column, chosen, linked=linked) for column in names] for row in names]
     rest = len(board.order) - len(names)
     return heat(
         title(board, names),
-        "Row beats column, % of battles, a tie is half. Blue: the row wins; copper: it loses. Choose a cell to read "
-        "its battles.",
+        "Row beats column, % of battles, a tie is half. Blue: the row wins; copper: it loses."
+        + (" Choose a cell to read its battles." if linked else ""),
         names,
         cells,
         source=f"{board.voice.label}, {board.battles:,} battles"
@@ -30,11 +31,12 @@ def draw(project: Project, board: Board, *, chosen: Slice = ALL) -> Chart:
     )
 
 
-def cell(project: Project, board: Board, row: str, column: str, chosen: Slice) -> Cell | None:
+def cell(project: Project, board: Board, row: str, column: str, chosen: Slice, *, linked: bool) -> Cell | None:
     rate = board.pairs.get((row, column))
     if rate is None or rate.value is None:
         return None
-    return Cell(rate.value, rate.n, battles_url(project, row, column, board.voice, chosen=chosen))
+    url = battles_url(project, row, column, board.voice, chosen=chosen) if linked else ""
+    return Cell(rate.value, rate.n, url)
 
 
 def title(board: Board, names: list[str]) -> str:

@@ -274,7 +274,10 @@ def test_a_board_of_german_prompts_counts_their_battles_and_its_cells_lead_to_th
     assert listed.count('class="card stack tight"') == 1
     drawn = researcher_client.get("/p/helpful/charts/matrix/?format=csv&lang=de").content.decode()
     assert "100" in drawn
-    assert "dpo-01" not in researcher_client.get("/p/helpful/leaderboard/?lang=fr").content.decode()
+    assert "1 prompts in de" in listed
+    empty = researcher_client.get("/p/helpful/leaderboard/?lang=fr").content.decode()
+    assert "No battles in fr" in empty
+    assert "dpo-01" not in empty
 
 
 def test_a_page_that_is_behind_asks_for_the_rest_and_gets_it(researcher_client, project, world, base, tuned):
