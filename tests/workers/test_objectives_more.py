@@ -377,7 +377,9 @@ def test_shapes_of_the_others_never_broadcast_either() -> None:
 
 
 # DiscoPOP is not convex: between log-ratios of about -tau and tau it turns back, by its formula as TRL's does.
-TOWARDS = sorted(name for name, it in OBJECTIVES.items() if it.trains == "policy" and name != "discopop")
+# sft reads the chosen response alone, and has no beta.
+APART = ("discopop", "sft")
+TOWARDS = sorted(name for name, it in OBJECTIVES.items() if it.trains == "policy" and name not in APART)
 
 
 @pytest.mark.parametrize("name", TOWARDS)
@@ -403,3 +405,11 @@ def test_a_job_can_ask_for_every_policy_objective() -> None:
     assert 0 < len(smoothed) < len(offered)
     of_name = {name: of(name, label_smoothing=0.1, **LENGTHS) for name in smoothed}
     assert all(value != of(name, **LENGTHS) for name, value in of_name.items())
+
+
+@pytest.mark.parametrize("name", ["aot", "aot_unpaired"])
+def test_a_batch_compared_by_order_is_dpo_for_a_single_pair(name: str) -> None:
+    values = [torch.tensor([one]) for one in (-3.0, -5.0, -3.5, -4.0)]
+    given = {"chosen_reference": values[2], "rejected_reference": values[3], "beta": 0.3, "label_smoothing": 0.1}
+    ours = OBJECTIVES[name].loss(values[0], values[1], **given)
+    assert ours.item() == pytest.approx(OBJECTIVES["dpo"].loss(values[0], values[1], **given).item())

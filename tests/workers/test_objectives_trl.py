@@ -18,7 +18,7 @@ from workers.objectives.reference_free import cpo_loss, orpo_loss, simpo_loss
 pytest.importorskip("trl", reason="the peer is not installed: pip install -e '.[bench]'")
 
 PAIRS, LONGEST = 6, 5
-SMOOTHED = ("sigmoid", "robust", "exo_pair")
+SMOOTHED = ("sigmoid", "robust", "exo_pair", "aot", "aot_unpaired")
 
 
 def made_up() -> dict[str, Tensor]:
@@ -71,7 +71,7 @@ def dpo_of_trl(loss_type: str, found: dict[str, Tensor], *, beta: float, label_s
 @pytest.mark.parametrize(
     "name",
     ["sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "apo_zero", "apo_down",
-     "discopop", "sigmoid_norm"],
+     "discopop", "sigmoid_norm", "aot", "aot_unpaired", "sft"],
 )  # fmt: skip
 def test_a_pair_loss_is_trls(name: str, beta: float) -> None:
     found = made_up()

@@ -207,7 +207,6 @@ def test_the_reference_is_the_merged_start_model_when_an_adapter_is_trained_on(
 @pytest.mark.parametrize(
     ("kind", "asked", "said"),
     [
-        ("train_dpo", {"objective": "aot", "engine": "plain"}, "only engine trl has the loss aot"),
         ("train_dpo", {"objective": "simpo"}, "engine trl does not have the loss simpo"),
         ("train_dpo", {"label_smoothing": 0.1}, "the dpo of TRL knows no label_smoothing"),
         ("train_dpo", {"objective": "exo_pair"}, "asks for a label_smoothing above 0"),

@@ -13,17 +13,20 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from workers.objectives import bradley_terry, dpo, ipo, pairwise, reference_free
+from workers.objectives import batchwise, bradley_terry, dpo, ipo, pairwise, reference_free
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss and its traits. `trains` is "policy" or "reward"; `smoothed`: it takes label_smoothing."""
+    """A loss and its traits. `trains` is "policy" or "reward"; `smoothed`: it takes label_smoothing; `batchwise`: it
+    compares all pairs of a batch, so it must be given all of them at once.
+    """
 
     loss: Callable[..., Tensor]
     trains: str
     needs_reference: bool
     smoothed: bool = False
+    batchwise: bool = False
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -39,6 +42,9 @@ OBJECTIVES: dict[str, Objective] = {
     "bco_pair": Objective(pairwise.bco_pair_loss, "policy", pairwise.NEEDS_REFERENCE),
     "discopop": Objective(pairwise.discopop_loss, "policy", pairwise.NEEDS_REFERENCE),
     "sigmoid_norm": Objective(pairwise.sigmoid_norm_loss, "policy", pairwise.NEEDS_REFERENCE),
+    "aot": Objective(batchwise.aot_loss, "policy", True, smoothed=True, batchwise=True),
+    "aot_unpaired": Objective(batchwise.aot_unpaired_loss, "policy", True, smoothed=True, batchwise=True),
+    "sft": Objective(batchwise.sft_loss, "policy", False, batchwise=True),
     "cpo": Objective(reference_free.cpo_loss, "policy", reference_free.NEEDS_REFERENCE, smoothed=True),
     "simpo": Objective(reference_free.simpo_loss, "policy", reference_free.NEEDS_REFERENCE, smoothed=True),
     "orpo": Objective(reference_free.orpo_loss, "policy", reference_free.NEEDS_REFERENCE),

@@ -16,6 +16,7 @@ from workers.pairs import TokenPair
 from workers.training.divergence import Divergence
 from workers.training.learner import Learner, Losses, Split, adapter_off
 from workers.training.settings import TrainingSettings
+from workers.training.whole_batch import WholeBatch, whole_batch
 
 BETA = 0.1  # the objectives' own where the options name none
 
@@ -36,9 +37,11 @@ class PolicyPairs(Learner[TokenPair]):
         super().__init__(model, rows, held_out, settings=settings, pad_id=pad_id)
         self.objectives = objectives_of(settings)
         self.needs_reference = any(OBJECTIVES[name].needs_reference for name in self.objectives)
+        self.batchwise = any(OBJECTIVES[name].batchwise for name in self.objectives)
         self.cache_folder = reference_cache
         self.engine = PairEngine(model, pad_id=pad_id, shared=False)
         self.references: dict[str, Tensor] = {}
+        self.divergence: Divergence | None = None
 
     def tokens(self, row: TokenPair) -> int:
         return self.engine.tokens(row)
@@ -86,28 +89,50 @@ class PolicyPairs(Learner[TokenPair]):
             # Written on a machine of another precision: rounding alone would look like a reward.
             self.begin(note)
 
-    def losses(self, split: Split, indices: Sequence[int], constants: Any) -> Losses:
+    def constants(self, split: Split, batch: Sequence[int]) -> WholeBatch | None:
+        """Where an objective compares the pairs of a batch: their losses, before the batch is cut."""
+        most = self.settings.micro_batch * (1 if split == "train" else 2)
+        cut = self.passes(split, batch, most) if self.batchwise else []
+        if len(cut) < 2:
+            return None
+        devices = [self.device] if self.device.type == "cuda" else []
+
+        def log_probs(indices: Sequence[int]) -> Tensor:
+            return self.engine.log_probs([self.rows[split][index] for index in indices]).view(2, -1)
+
+        return whole_batch(cut, log_probs, lambda indices, found: self._losses(split, indices, found), devices)
+
+    def losses(self, split: Split, indices: Sequence[int], constants: WholeBatch | None) -> Losses:
         pairs = [self.rows[split][index] for index in indices]
-        chosen, rejected = self.engine.log_probs(pairs).chunk(2)
-        device = chosen.device
-        known = self.references.get(split)
-        reference = torch.zeros(2, len(pairs)) if known is None else known[:, list(indices)]
-        reference = reference.to(device)
+        found = self.engine.log_probs(pairs).view(2, -1)
+        losses = constants.of(indices, found) if constants else self._losses(split, indices, found)
+        beta = self.settings.options.get("beta", BETA)
+        good, bad = beta * (found.detach() - self._references_of(split, indices, found.device))
+        measured = {
+            "accuracy": right(good - bad, pairs), "margin": good - bad, "chosen_reward": good, "rejected_reward": bad,
+        }  # fmt: skip
+        return Losses(losses, measured)
+
+    def _losses(self, split: Split, indices: Sequence[int], log_probs: Tensor) -> Tensor:
+        """Weighted, (pairs,), of log-probabilities of shape (2, pairs): chosen and rejected."""
+        pairs = [self.rows[split][index] for index in indices]
+        device = log_probs.device
+        reference = self._references_of(split, indices, device)
         given = {
             "chosen_reference": reference[0],
             "rejected_reference": reference[1],
             "chosen_lengths": torch.tensor([len(pair.chosen) for pair in pairs], device=device),
             "rejected_lengths": torch.tensor([len(pair.rejected) for pair in pairs], device=device),
         }
-        losses = torch.zeros_like(chosen)
+        losses = torch.zeros_like(log_probs[0])
         for name, share in self.objectives.items():
-            losses = losses + share * OBJECTIVES[name].loss(chosen, rejected, **given, **self._options(name))
-        beta = self.settings.options.get("beta", BETA)
-        good, bad = (beta * (chosen - reference[0])).detach(), (beta * (rejected - reference[1])).detach()
-        measured = {
-            "accuracy": right(good - bad, pairs), "margin": good - bad, "chosen_reward": good, "rejected_reward": bad,
-        }  # fmt: skip
-        return Losses(losses * weights_of(pairs, device), measured)
+            losses = losses + share * OBJECTIVES[name].loss(*log_probs, **given, **self._options(name))
+        return losses * weights_of(pairs, device)
+
+    def _references_of(self, split: Split, indices: Sequence[int], device: torch.device) -> Tensor:
+        """(2, pairs); zeros where no objective needs them."""
+        known = self.references.get(split)
+        return (torch.zeros(2, len(indices)) if known is None else known[:, list(indices)]).to(device)
 
     def _options(self, name: str) -> dict[str, float]:
         unknown = () if OBJECTIVES[name].smoothed else ("label_smoothing",)

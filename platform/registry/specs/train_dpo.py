@@ -11,8 +11,6 @@ Objective = Literal[
     "dpo", "ipo", "hinge", "robust", "apo_zero", "apo_down", "nca_pair", "exo_pair", "sppo_hard", "bco_pair",
     "discopop", "sigmoid_norm", "cpo", "simpo", "orpo", "aot", "aot_unpaired", "sft",
 ]  # fmt: skip
-ONLY_TRL = ("aot", "aot_unpaired", "sft")
-"""Losses that sort a batch or that TRL keeps for its mixtures; the other engines do not have them."""
 NOT_IN_TRL = ("cpo", "simpo", "orpo")
 """Of these TRL has trainers under trl.experimental only, which make tokens of their own."""
 
@@ -21,7 +19,9 @@ class TrainDpoSpec(TrlSpec):
     usual: ClassVar[tuple[str, ...]] = (*TrlSpec.usual, "objective", "beta")
 
     objective: Objective = Field(
-        "dpo", description="the loss on a pair; aot, aot_unpaired and sft need engine trl, which lacks cpo, simpo, orpo"
+        "dpo",
+        description="the loss on a pair, or of aot, aot_unpaired and sft on a batch; engine trl lacks cpo, "
+        "simpo and orpo",
     )
     mixture: dict[Objective, float] = Field(
         default_factory=dict,
@@ -60,8 +60,6 @@ class TrainDpoSpec(TrlSpec):
     def engine_has_it(self) -> Self:
         names = list(self.mixture) or [self.objective]
         if self.engine != "trl":
-            if wrong := [name for name in names if name in ONLY_TRL]:
-                raise ValueError(f"only engine trl has the loss {', '.join(wrong)}. Choose it, or another loss")
             return self
         if wrong := [name for name in names if name in NOT_IN_TRL]:
             raise ValueError(f"engine trl does not have the loss {', '.join(wrong)}. Choose shared_prefix or plain")
