@@ -1,23 +1,17 @@
 """What datasets cost: freezing a million pairs, and looking at a recipe while it changes."""
 
+import json
 import statistics
+import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import psutil
 
 from curate.making.kept import Kept
 from curate.making.preview import preview
 from registry import jobs
-from registry.models import Job
 from registry.specs import SPECS, BuildDatasetSpec
 from tests.benchmarks import seeding
 from tests.benchmarks.figure import Figure
-from workers.context import JobContext
-from workers.jobs import build_dataset
 
 PAIRS = 1_000_000
 FEWER = 100_000
@@ -46,16 +40,11 @@ def freeze_of(items: int) -> tuple[int, int]:
     jobs.request_job(project=seeded.project, kind="build_dataset", params=recipe, user=seeded.researcher)
     job = jobs.claim(SPECS["build_dataset"].queue, worker="bench")
     assert job is not None
-    said: list[str] = []
-    with peak_memory() as peak:
-        begin = time.monotonic()
-        build_dataset.run(JobContext(job, send=lambda event: said.append(str(event.get("text", "")))),
-                          BuildDatasetSpec.model_validate(recipe))  # fmt: skip
-        seconds = time.monotonic() - begin
-    done = Job.objects.get(pk=job.pk)
-    rows = int(done.result["train"]) + int(done.result["held_out"])
-    print(f"  {rows:,} rows in {seconds:.0f} s, {max(peak):,.0f} MB", file=sys.stderr)
-    return round(max(peak)), round(rows / seconds)
+    ran = subprocess.run([sys.executable, "-m", "tests.benchmarks.freeze_child", str(job.pk)], check=True,
+                         stdout=subprocess.PIPE, text=True)  # fmt: skip
+    froze = json.loads(ran.stdout.splitlines()[-1])
+    print(f"  {froze['rows']:,} rows in {froze['seconds']:.0f} s, {froze['peak_mb']:,.0f} MB", file=sys.stderr)
+    return round(froze["peak_mb"]), round(froze["rows"] / froze["seconds"])
 
 
 def preview_ms() -> list[Figure]:
@@ -79,24 +68,6 @@ def timed(project: object, recipe: BuildDatasetSpec, seed: int) -> float:
     found = preview(project, recipe, seed=seed)  # type: ignore[arg-type]
     assert found.total and found.rows
     return (time.monotonic() - begin) * 1000
-
-
-@contextmanager
-def peak_memory() -> Iterator[list[float]]:
-    """Resident memory of this process, in MB, every 100 ms."""
-    seen, over = [0.0], threading.Event()
-
-    def look() -> None:
-        while not over.wait(0.1):
-            seen.append(psutil.Process().memory_info().rss / 1e6)
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join()
 
 
 BENCHMARKS = {"freeze_pairs_per_s": freeze_pairs_per_s, "preview_ms": preview_ms}
