@@ -2,6 +2,7 @@
 
 from curate.builders import (
     ampo,
+    best_of_n,
     critiques,
     edited,
     edits,
@@ -37,6 +38,7 @@ BUILDERS: dict[str, Builder] = {
         selections.BUILDER,
         reward_augmented.BUILDER,
         rs_dpo.BUILDER,
+        best_of_n.BUILDER,
         ampo.BUILDER,
         figa.BUILDER,
         offset_bias.BUILDER,

@@ -21,6 +21,7 @@ RowsOf = Literal[
     "selections",
     "reward_augmented",
     "rs_dpo",
+    "best_of_n",
     "ampo",
     "figa",
     "offset_bias",

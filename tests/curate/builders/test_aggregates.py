@@ -24,6 +24,7 @@ ACCEPTED = {
     "pairs": ALL, "joint": ALL, "reward_augmented": ALL, "rankings": {"majority", "each"},
     "unpaired": {"majority", "mean", "each"}, "judge_pairwise": {"majority", "mean", "each"},
     "judge_pointwise": {"majority", "mean", "each"}, "rs_dpo": {"majority"}, "ampo": {"majority"},
+    "best_of_n": {"majority"},
 }  # fmt: skip
 STEPS = [{"kind": "rubric", "options": {}}]
 
