@@ -24,7 +24,9 @@ class EvaluationForm(forms.Form):
     name = forms.CharField(max_length=60)
     models = forms.MultipleChoiceField(error_messages={"required": "Choose at least two models."})
     dataset = forms.ChoiceField(required=False)
-    split = forms.ChoiceField(choices=Evaluation.Split.choices, required=False)
+    split = forms.ChoiceField(
+        choices=[("held_out", "held out"), ("train", "training"), ("all", "both")], required=False
+    )
     tag = forms.CharField(max_length=40, required=False)
     max_new_tokens = forms.IntegerField(min_value=1, max_value=4096)
     temperature = forms.FloatField(min_value=0, max_value=2)

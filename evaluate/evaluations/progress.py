@@ -85,7 +85,7 @@ def judged(evaluation: Evaluation) -> list[Judged]:
         verdicts=Count("job__judgements"), read=Count("job__judgements", filter=read)
     )
     found = []
-    for run in runs:
+    for run in runs.order_by("pk"):
         battles = int(run.job.result.get("battles", 0))
         done = run.job.status == Job.Status.SUCCEEDED and evaluation.judge_model
         found.append(Judged(run, battles, run.verdicts, battles - run.read if done else None))
