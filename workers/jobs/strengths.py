@@ -17,7 +17,7 @@ from curate import strengths
 from curate.strengths import Strength
 from evaluate.stats import accuracy_of
 from registry.models import Dataset
-from registry.specs import TrainRewardSpec
+from registry.specs import TrainDpoSpec, TrainRewardSpec
 from workers import heads, modeling, readers, sources
 from workers.context import JobContext
 from workers.errors import JobError
@@ -125,7 +125,7 @@ class Opinion:
     strength: float
 
 
-def opinions(project: Project, spec: TrainRewardSpec) -> dict[str, Opinion]:
+def opinions(project: Project, spec: TrainRewardSpec | TrainDpoSpec) -> dict[str, Opinion]:
     """By the key of a pair; empty where the spec names no ensemble.
 
     The softened labels are taken to be wrong with the probability that the ensemble's mean gives under Bradley-Terry.
@@ -164,6 +164,17 @@ def reader_of(context: JobContext, tokenizer: Any, spec: TrainRewardSpec, *, max
     return replace(base, read=read)
 
 
+def labels_by(base: readers.Reader, said: Mapping[str, Opinion]) -> readers.Reader:
+    """Pairs as `base` reads them, flipped and softened as the opinions say."""
+
+    def read(row: Mapping[str, Any]) -> Any:
+        pair = base.read(row)
+        opinion = said.get(strengths.key_of(row)) if isinstance(pair, TokenPair) and not pair.tie else None
+        return pair if opinion is None else replace(pair, flip=opinion.flip, soft=opinion.soft)
+
+    return replace(base, read=read)
+
+
 def votes_margin(row: Mapping[str, Any]) -> float:
     """Log-odds of the votes for the chosen side, with one more on each (Laplace): a single rater is not certain."""
     raters, share = row["raters"] or 0, row["disagreement"]
@@ -174,7 +185,7 @@ def votes_margin(row: Mapping[str, Any]) -> float:
     return margin if math.isfinite(margin) else 0.0
 
 
-def say_labels(context: JobContext, pairs: list[TokenPair], spec: TrainRewardSpec) -> None:
+def say_labels(context: JobContext, pairs: list[TokenPair], spec: TrainRewardSpec | TrainDpoSpec) -> None:
     if spec.strength_model:
         counts = Counter("flipped" if pair.flip else "softened" if pair.soft else "as they are" for pair in pairs)
         words = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))

@@ -5,6 +5,7 @@ from typing import Any
 from registry.specs import TrainDpoSpec
 from workers import readers
 from workers.context import JobContext
+from workers.jobs import strengths
 from workers.jobs.policies import train_policy
 from workers.jobs.training import Data, reference_cache, settings_of
 from workers.objectives import OBJECTIVES
@@ -27,11 +28,14 @@ def run(context: JobContext, spec: TrainDpoSpec) -> None:
     )  # fmt: skip
 
     def learner(model: Any, data: Data, pad_id: int) -> PolicyPairs:
+        strengths.say_labels(context, data.train, spec)
         return PolicyPairs(
             model, data.train, data.held_out, settings=settings, pad_id=pad_id, reference_cache=reference_cache()
         )
 
-    train_policy(
-        context, spec, learner=learner, trl=lambda: dpo.recipe(spec),
-        reader=lambda tokenizer: readers.pairs(tokenizer, max_tokens=spec.max_tokens, ties=False, margins=False),
-    )  # fmt: skip
+    def reader(tokenizer: Any) -> readers.Reader:
+        base = readers.pairs(tokenizer, max_tokens=spec.max_tokens, ties=False, margins=False)
+        return strengths.labels_by(base, said) if said else base
+
+    said = strengths.opinions(context.job.project, spec)
+    train_policy(context, spec, learner=learner, trl=lambda: dpo.recipe(spec), reader=reader)

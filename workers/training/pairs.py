@@ -124,9 +124,15 @@ class PolicyPairs(Learner[TokenPair]):
             "chosen_lengths": torch.tensor([len(pair.chosen) for pair in pairs], device=device),
             "rejected_lengths": torch.tensor([len(pair.rejected) for pair in pairs], device=device),
         }
+        if any(pair.flip for pair in pairs) and split == "train":
+            log_probs, given = flipped(log_probs, given, torch.tensor([pair.flip for pair in pairs], device=device))
         losses = torch.zeros_like(log_probs[0])
         for name, share in self.objectives.items():
-            losses = losses + share * OBJECTIVES[name].loss(*log_probs, **given, **self._options(name))
+            options = self._options(name)
+            if name == "dpo" and split == "train" and any(pair.soft for pair in pairs):
+                soft = torch.tensor([pair.soft for pair in pairs], device=device)
+                options["label_smoothing"] = soft.clamp(min=options.get("label_smoothing", 0.0))
+            losses = losses + share * OBJECTIVES[name].loss(*log_probs, **given, **options)
         return losses * weights_of(pairs, device)
 
     def _references_of(self, split: Split, indices: Sequence[int], device: torch.device) -> Tensor:
@@ -134,7 +140,7 @@ class PolicyPairs(Learner[TokenPair]):
         known = self.references.get(split)
         return (torch.zeros(2, len(indices)) if known is None else known[:, list(indices)]).to(device)
 
-    def _options(self, name: str) -> dict[str, float]:
+    def _options(self, name: str) -> dict[str, Any]:
         unknown = () if OBJECTIVES[name].smoothed else ("label_smoothing",)
         return {key: value for key, value in self.settings.options.items() if key not in unknown}
 
@@ -168,6 +174,15 @@ def objectives_of(settings: TrainingSettings) -> dict[str, float]:
     if not all(weight > 0 for weight in found.values()):
         raise ValueError(f"Each loss of a mixture has a weight above 0, and these are {dict(found)}.")
     return dict(found)
+
+
+def flipped(log_probs: Tensor, given: dict[str, Tensor], flip: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The two responses of a pair change places where `flip`, (pairs,), with all that is known of them."""
+    swapped = {
+        name: given[name.replace("chosen", "rejected") if "chosen" in name else name.replace("rejected", "chosen")]
+        for name in given
+    }
+    return log_probs.flip(0).where(flip, log_probs), {name: swapped[name].where(flip, given[name]) for name in given}
 
 
 def weights_of(pairs: Sequence[TokenPair], device: torch.device) -> Tensor:

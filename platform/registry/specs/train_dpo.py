@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from registry.specs.base import read_yaml
+from registry.specs.base import read_yaml, ref
 from registry.specs.training import TrlSpec
 
 Objective = Literal[
@@ -40,6 +40,18 @@ class TrainDpoSpec(TrlSpec):
         "trl is the trainer of Hugging Face TRL, for several devices and losses that only it has",
     )
 
+    strength_model: str = ref(
+        "reward", "an ensemble whose opinion of the pairs decides which labels to flip or soften; empty trusts all",
+        default="",
+    )  # fmt: skip
+    flip_share: float = Field(
+        0.2, ge=0, le=1, description="share of the training pairs, the weakest, that are flipped where strength_model "
+        "disagrees with their label",
+    )  # fmt: skip
+    soft_share: float = Field(
+        0.2, ge=0, le=1, description="share of the training pairs, those above the weakest, whose label is softened"
+    )
+
     @field_validator("mixture", mode="before")
     @classmethod
     def as_typed(cls, value: Any) -> Any:
@@ -55,6 +67,21 @@ class TrainDpoSpec(TrlSpec):
         if wrong := [name for name, weight in mixture.items() if not 0 < weight <= 1000]:
             raise ValueError(f"the weight of {', '.join(wrong)} is not above 0 and at most 1000")
         return mixture
+
+    @model_validator(mode="after")
+    def strengths_fit(self) -> Self:
+        if not self.strength_model:
+            return self
+        if self.engine == "trl":
+            raise ValueError("engine trl takes no strength_model. Leave it empty, or choose shared_prefix or plain")
+        if self.flip_share + self.soft_share > 1:
+            raise ValueError("flip_share and soft_share are more than all pairs together. Lower one of them")
+        if self.soft_share and (wrong := [name for name in self.mixture or [self.objective] if name != "dpo"]):
+            raise ValueError(
+                f"only the objective dpo softens labels pair by pair, and {', '.join(wrong)} does not. Set soft_share "
+                "to 0, or choose dpo"
+            )
+        return self
 
     @model_validator(mode="after")
     def engine_has_it(self) -> Self:
