@@ -21,6 +21,7 @@ REASONS = {
     "same": "with the same tokens on both sides",
     "empty": "with a side without a token",
     "too_long": "longer than {max_tokens} tokens",
+    "no_weight": "of weight 0, which the recipe lets teach nothing",
     "tie": "that are ties, which say nothing about what to write",
     "task": "of tasks that this run does not take",
     "one_sided": "whose responses that fit are all to be made likelier, or all less likely",
@@ -112,8 +113,10 @@ def texts(tokenizer: Any, *, max_tokens: int, tasks: Iterable[str] = ()) -> Read
         if wanted and row["task"] not in wanted:
             return "task"
         weight = 1.0 if row["weight"] is None else float(row["weight"])
+        if weight <= 0:
+            return "no_weight"
         one = TokenText(ids(tokenizer, row["prompt"]), written(tokenizer, row["completion"]), weight=weight)
-        return fitting(one, len(one.completion) if weight > 0 else 0, one.tokens, max_tokens)
+        return fitting(one, len(one.completion), one.tokens, max_tokens)
 
     return Reader("sft", read)
 
