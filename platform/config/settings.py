@@ -195,6 +195,8 @@ CELERY_BEAT_SCHEDULE = {
 }
 IMPORT_MB = float(os.environ.get("PALATE_IMPORT_MB", "2048"))
 """Megabytes that a file may have that is sent to be imported; it is streamed to ARTIFACTS/uploads."""
+REFERENCE_CACHE_MB = float(os.environ.get("PALATE_REFERENCE_CACHE_MB", "1024"))
+"""Megabytes of kept log-probabilities of references; those used longest ago go first, when a training begins."""
 
 JOB_LEASE_SECONDS = float(os.environ.get("PALATE_JOB_LEASE_SECONDS", "90"))
 """A worker that has not been heard of for this long has lost its job."""

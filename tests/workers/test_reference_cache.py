@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 
 from tests.workers.test_shared_prefix import PAD, SETTINGS, losses_of, make_pairs, policy
 from tests.workers.tiny import make_tiny_model
-from workers.engine.reference_cache import ReferenceCache, entry_key, reference_key
+from workers.engine.reference_cache import ReferenceCache, entry_key, reference_key, trim
 from workers.modeling import load_policy
 
 
@@ -79,3 +80,22 @@ def test_a_full_disk_costs_no_run(folder: Path, tmp_path: Path, monkeypatch: pyt
 def test_pad_is_the_end_of_a_turn() -> None:
     """What the tests above rest on: pairs end with the very token that pads them."""
     assert all(pair.chosen[-1] == pair.rejected[-1] == PAD for pair in make_pairs(3))
+
+
+def test_what_was_used_longest_ago_goes_first_and_a_run_measures_it_again(folder: Path, tmp_path: Path) -> None:
+    pairs = make_pairs(8)
+    first = losses_of(policy(folder), pairs[:4], SETTINGS, reference_cache=tmp_path)
+    [old] = tmp_path.glob("*/*.npz")
+    losses_of(policy(folder), pairs[4:], SETTINGS, reference_cache=tmp_path)
+    [new] = set(tmp_path.glob("*/*.npz")) - {old}
+    os.utime(old, (1, 1))
+    os.utime(new, (2, 2))
+    size = old.stat().st_size + new.stat().st_size
+    assert trim(tmp_path, size) == 0
+    reading = ReferenceCache(tmp_path, policy(folder))
+    assert old.stat().st_mtime > 2 and new.stat().st_mtime > 2  # read, so used
+    os.utime(new, (2, 2))
+    assert trim(tmp_path, size - 1) == 1 and old.exists() and not new.exists()
+    assert trim(tmp_path, 0) == 1 and not old.exists()
+    assert reading.fill(torch.zeros(2, 8), pairs) == []  # a run under way keeps what it read
+    assert losses_of(policy(folder), pairs[:4], SETTINGS, reference_cache=tmp_path) == first

@@ -66,6 +66,7 @@ class ReferenceCache:
                 with np.load(path) as kept:
                     keys, values = kept["keys"], kept["values"]
                     self._known.update(zip((key.tobytes() for key in keys), values.tolist(), strict=True))
+                os.utime(path)  # used just now: see trim()
             except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
                 # Lost values are measured again; a run must not fail for them.
                 logger.warning("Kept reference values could not be read from %s: %s", path, error)
@@ -102,3 +103,25 @@ class ReferenceCache:
             os.replace(scratch, self.folder / f"{name}.npz")
         except OSError as error:  # a full disk: this run has its values, the next measures them again
             logger.warning("Reference values could not be kept in %s: %s", self.folder, error)
+
+
+def trim(root: Path, most_bytes: int) -> int:
+    """Remove the files used longest ago until what is kept fits into `most_bytes`; how many were removed.
+
+    A run that is reading loses nothing but time: its open file stays whole, and what it does not find it measures.
+    """
+    files = []
+    for path in root.glob("*/*.npz"):
+        try:
+            found = path.stat()
+        except OSError:  # another run removed it
+            continue
+        files.append((found.st_mtime_ns, str(path), found.st_size))
+    size = sum(one[2] for one in files)
+    removed = 0
+    for _, path, one in sorted(files):
+        if size <= most_bytes:
+            break
+        Path(path).unlink(missing_ok=True)
+        size, removed = size - one, removed + 1
+    return removed

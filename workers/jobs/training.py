@@ -19,6 +19,7 @@ from registry.models import Dataset, ModelVersion
 from registry.specs.training import TrainingSpec
 from workers import doctor, modeling, sources
 from workers.context import JobContext
+from workers.engine.reference_cache import trim
 from workers.errors import JobError, Stopped
 from workers.modeling import Messages
 from workers.readers import OtherTokenizer, Read, Reader, read_rows
@@ -87,7 +88,10 @@ def settings_of(
 
 
 def reference_cache() -> Path:
-    return Path(django_settings.ARTIFACTS) / "reference-log-probs"
+    """The folder, brought down to its limit."""
+    folder = Path(django_settings.ARTIFACTS) / "reference-log-probs"
+    trim(folder, int(django_settings.REFERENCE_CACHE_MB * 2**20))
+    return folder
 
 
 def run_loop(
