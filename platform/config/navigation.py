@@ -30,6 +30,7 @@ ENTRIES: tuple[tuple[str, tuple[tuple[str, str, str, Any, set[str]], ...]], ...]
         ("Runs", "run", "runs", can_research, {"run", "launch", "compare", "sweep", "examination", "examine"}),
         ("Queue", "queue", "queue", can_research, set()),
         ("Models", "model", "models", can_research, {"model"}),
+        ("Talk to models", "quote", "playground", can_research, set()),
     )),
     ("Measure", (
         ("Leaderboard", "board", "leaderboard", can_research, {"battles"}),
