@@ -17,11 +17,17 @@ from tests.workers.tiny import make_tiny_model
 from workers import modeling, sources
 from workers.context import JobContext
 from workers.errors import JobError, Stopped
-from workers.jobs import build_dataset, merge, score, train_reward
+from workers.jobs import build_dataset, merge, score, train_dpo, train_reward
 from workers.jobs.strengths import votes_margin
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a dataset is read in a snapshot of its own
-RUN = {"build_dataset": build_dataset.run, "train_reward": train_reward.run, "score": score.run, "merge": merge.run}
+RUN = {
+    "train_dpo": train_dpo.run,
+    "build_dataset": build_dataset.run,
+    "train_reward": train_reward.run,
+    "score": score.run,
+    "merge": merge.run,
+}
 SETTINGS = {
     "dataset": "prefs-v1", "base": "base", "lora_rank": 2, "batch_size": 4, "epochs": 2, "learning_rate": 1e-2,
     "precision": "float32", "checkpoint_every": 1, "eval_every": 100,
@@ -161,6 +167,21 @@ def test_weak_labels_are_flipped_or_softened_by_an_ensemble(
     kept, _ = trained(project, researcher, strength_model=ensemble.name, flip_share=0, soft_share=0)
     untouched, _ = trained(project, researcher)
     assert kept.metrics["loss"] == untouched.metrics["loss"] != model.metrics["loss"]
+
+
+def test_a_policy_takes_up_the_same_opinion(project: Project, researcher: User, dataset: Dataset) -> None:
+    ensemble, _ = trained(project, researcher, ensemble=2, epochs=1.5)
+    train = [one for one in strengths.read(ensemble) if one.split == "train"]
+    weak = [one for one in train if one.strength < 0]
+    told: list[str] = []
+    context = claimed(
+        project, researcher, "train_dpo", **SETTINGS, strength_model=ensemble.name,
+        flip_share=len(weak) / len(train), soft_share=0.25, sample_prompts=0,
+    )  # fmt: skip
+    context._send = lambda event: told.append(event.get("text", ""))
+    run(context)
+    [line] = [text for text in told if text.startswith("Labels by")]
+    assert f"{len(weak)} flipped" in line and f"{round(0.25 * len(train))} softened" in line
 
 
 def test_a_single_model_has_no_opinion(project: Project, researcher: User, dataset: Dataset) -> None:

@@ -119,9 +119,9 @@ def trim(root: Path, most_bytes: int) -> int:
         files.append((found.st_mtime_ns, str(path), found.st_size))
     size = sum(one[2] for one in files)
     removed = 0
-    for _, path, one in sorted(files):
+    for _, name, one in sorted(files):
         if size <= most_bytes:
             break
-        Path(path).unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
         size, removed = size - one, removed + 1
     return removed
