@@ -6,7 +6,7 @@ from annotate.design import protocol_try, protocol_views, rubric_views
 from annotate.desk import views
 from annotate.intake import collection, images, prompts, task_making
 from annotate.moderation import adjudication_views, flagged, gold_tasks
-from annotate.playground.views import playground
+from annotate.playground.views import go_on, playground
 from annotate.quality import urls as quality_urls
 
 urlpatterns = [
@@ -40,6 +40,7 @@ urlpatterns = [
     path("p/<slug:slug>/prompts/new/", prompts.new_prompts, name="prompts-new"),
     path("p/<slug:slug>/runs/<slug:name>/tasks/", task_making.new_tasks, name="tasks-new"),
     path("p/<slug:slug>/playground/", playground, name="playground"),
+    path("p/<slug:slug>/playground/<int:talk>/", go_on, name="talk-go-on"),
     path("p/<slug:slug>/protocols/", protocol_views.index, name="protocols"),
     path("p/<slug:slug>/protocols/new/", protocol_views.new, name="protocol-new"),
     path("p/<slug:slug>/protocols/<slug:name>/", protocol_views.detail, name="protocol"),

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Project, User, record_audit
 from annotate import services
+from annotate.chat import replies as chat
 from annotate.desk import queue
 from annotate.kinds.chat import ChatOptions
 from annotate.models import Assignment, Prompt, Protocol, Task
@@ -46,6 +47,18 @@ def begin(project: Project, person: User, options: ChatOptions) -> Assignment:
     Task.objects.filter(pk=task.pk).update(claimed=1)
     record_audit(actor=person, action="talk.begun", project=project, target=prompt.key, models=options.models)
     return Assignment.objects.create(task=task, annotator=person, lease_until=queue.lease_end(), order=[])
+
+
+@transaction.atomic
+def go_on(project: Project, person: User, talk: Assignment) -> None:
+    """Hold a talk again whose lease lapsed. Raises Refused where it is over, or another task is held."""
+    queue.lock_person(person)
+    held = services.held_assignment(project=project, annotator=person)
+    if held and held.pk != talk.pk:
+        raise Refused("You hold another task. Answer, end or skip it on the desk, then go on with this talk.")
+    if talk.status not in {Assignment.Status.LEASED, Assignment.Status.EXPIRED}:
+        raise Refused("This talk is over. Begin another one.")
+    chat.hold(talk, person)
 
 
 def protocol_for(project: Project, person: User, options: ChatOptions) -> Protocol:

@@ -1,9 +1,10 @@
 """The page on which a talk is begun; it goes on at the desk, where chats are answered."""
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpResponseBase
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
 from pydantic import ValidationError
 
 from accounts.models import Project
@@ -62,3 +63,16 @@ def playground(request: MemberRequest, project: Project) -> HttpResponseBase:
         "talks": talks.talks_of(project, request.user)[:LISTED],
     }  # fmt: skip
     return render(request, "annotate/playground.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@project_view(can_research)
+def go_on(request: MemberRequest, project: Project, talk: int) -> HttpResponseBase:
+    """404 for talks of others."""
+    own = get_object_or_404(talks.talks_of(project, request.user), pk=talk)
+    try:
+        talks.go_on(project, request.user, own)
+    except Refused as error:
+        messages.error(request, str(error))
+        return redirect("playground", slug=project.slug)
+    return redirect("annotate", slug=project.slug)

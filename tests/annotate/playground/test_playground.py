@@ -7,13 +7,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AuditEvent, Project, User
+from accounts.models import AuditEvent, Membership, Project, User
 from annotate import services
 from annotate.chat import replies as chat
 from annotate.chat import turns as chat_turns
 from annotate.comparisons import comparisons
 from annotate.models import Assignment, ChatReply, Task
-from tests.factories import make_model
+from tests.factories import make_model, make_raters
 
 pytestmark = pytest.mark.django_db
 URL = "/p/helpful/playground/"
@@ -56,6 +56,15 @@ def test_a_talk_that_lapsed_is_given_to_nobody_else(
     Assignment.objects.update(lease_until=timezone.now() - timedelta(hours=1))
     assert services.next_assignment(project=project, annotator=annotator) is None
     assert Task.objects.get().claimed == 0
+    talk = Assignment.objects.get()
+    other = make_raters(project, 1)[0]
+    Membership.objects.filter(user=other).update(role="researcher")
+    stranger = Client()
+    stranger.force_login(other)
+    assert stranger.post(f"{URL}{talk.pk}/").status_code == 404
+    assert researcher_client.post(f"{URL}{talk.pk}/").url == "/p/helpful/annotate/"
+    talk.refresh_from_db()
+    assert talk.status == "leased" and Task.objects.get().claimed == 1
 
 
 def test_a_second_talk_waits_for_the_first(models: None, researcher_client: Client) -> None:
