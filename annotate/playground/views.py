@@ -14,13 +14,18 @@ from annotate.design.protocols import first_problem
 from annotate.kinds.chat import ChatOptions
 from annotate.playground import talks
 from annotate.services import Refused
+from registry.models import ModelVersion
 
 LISTED = 50
 
 
 class TalkForm(forms.Form):
-    first = forms.ModelChoiceField(None, to_field_name="name", empty_label=None, label="Model")
-    second = forms.ModelChoiceField(None, to_field_name="name", empty_label=None, label="Beside")
+    first: "forms.ModelChoiceField[ModelVersion]" = forms.ModelChoiceField(
+        None, to_field_name="name", empty_label=None, label="Model"
+    )
+    second: "forms.ModelChoiceField[ModelVersion]" = forms.ModelChoiceField(
+        None, to_field_name="name", empty_label=None, label="Beside"
+    )
     system = forms.CharField(
         required=False, max_length=4_000, label="System prompt", widget=forms.Textarea({"rows": 3})
     )
