@@ -19,7 +19,7 @@ CURVES = (
     ("learning_rate", "Learning rate", "a step"),
     ("grad_norm", "Gradient norm", "before clipping"),
     ("tokens_per_s", "Throughput", "tokens a second"),
-    ("memory_gb", "Memory", "GB, highest so far"),
+    ("memory_gb", "Memory", "GB; of a GPU the highest so far"),
 )
 # The same measure by the names that trainers give it.
 ALSO = {
@@ -27,6 +27,10 @@ ALSO = {
     "rewards/accuracies": "accuracy", "chosen_reward": "reward_chosen", "rejected_reward": "reward_rejected",
     "eval_loss": "held_out_loss", "eval_accuracy": "held_out_accuracy", "kl_to_reference": "kl",
 }  # fmt: skip
+
+
+MIB_IN_GB = 2**20 / 1e9
+"""Trainers write memory in MiB."""
 
 
 def points_of(job: Job) -> dict[str, Points]:
@@ -39,6 +43,8 @@ def points_of_all(jobs: Sequence[Job]) -> dict[int, dict[str, Points]]:
     found: dict[int, dict[str, Points]] = {job.pk: defaultdict(list) for job in jobs}
     rows = Metric.objects.filter(job__in=jobs).order_by("job_id", "name", "step")
     for job, name, step, value in rows.values_list("job_id", "name", "step", "value"):
+        if name == "memory_mb":
+            name, value = "memory_gb", value * MIB_IN_GB
         found[job][ALSO.get(name, name)].append((step, value))
     return found
 
