@@ -1,7 +1,7 @@
 """best_of_n: of the samples of a prompt the one with the highest reward, to fine-tune on.
 
-Best-of-n with fine-tuning: RAFT (Dong et al. 2023, 2304.06767) learns from the best of n samples, in rounds; the best of
-n was a baseline of WebGPT's (Nakano et al. 2021, 2112.09332). The row keeps which model wrote the answer and its seed.
+Best-of-n with fine-tuning: RAFT (Dong et al. 2023, 2304.06767) learns from the best of n samples, in rounds; the best
+of n was a baseline of WebGPT (Nakano et al. 2021, 2112.09332). The row keeps which model wrote the answer and its seed.
 """
 
 from collections.abc import Iterator
