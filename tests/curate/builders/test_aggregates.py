@@ -24,7 +24,7 @@ ACCEPTED = {
     "pairs": ALL, "joint": ALL, "reward_augmented": ALL, "rankings": {"majority", "each"},
     "unpaired": {"majority", "mean", "each"}, "judge_pairwise": {"majority", "mean", "each"},
     "judge_pointwise": {"majority", "mean", "each"}, "rs_dpo": {"majority"}, "ampo": {"majority"},
-    "best_of_n": {"majority"},
+    "best_of_n": {"majority"}, "offset_bias": ALL, "judge_offset_bias": ALL,
 }  # fmt: skip
 STEPS = [{"kind": "rubric", "options": {}}]
 
@@ -41,7 +41,7 @@ def refusal(slug: str, aggregate: str, **recipe: object) -> str:
 def two_raters(slug: str, aggregate: str) -> list[int]:
     """How many raters each row stands on, of an item that two people answered alike in every way."""
     votes = [voted(2, by=1), voted(2, by=2)]
-    found = candidates("An hour.", "A minute.", scores=[3.0, -1.0], embedding=[1.0, 0.0])
+    found = candidates("An hour, or 60 minutes.", "A minute.", scores=[3.0, -1.0], embedding=[1.0, 0.0])
     answers = list(votes)
     for by in (1, 2):
         answers += [ranked(1, 2, by=by), rated({"fluency": 5}, {"fluency": 2}, by=by),
