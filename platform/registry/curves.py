@@ -15,7 +15,7 @@ CURVES = (
     ("accuracy", "Accuracy", "share of pairs ordered right"),
     ("reward_chosen", "Reward of the chosen", "against the reference"),
     ("reward_rejected", "Reward of the rejected", "against the reference"),
-    ("kl", "Distance from the base model", "KL, nats an answer"),
+    ("kl", "Distance from the base model", "KL, nats a token"),
     ("learning_rate", "Learning rate", "a step"),
     ("grad_norm", "Gradient norm", "before clipping"),
     ("tokens_per_s", "Throughput", "tokens a second"),

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Project, User
-from registry import jobs, watching
+from registry import curves, jobs, watching
 from registry.events import SampleText
 from registry.models import Job, JobLogLine, Metric
 from tests.registry.test_jobs import rings  # noqa: F401  # nothing is sent
@@ -165,3 +165,11 @@ def test_the_list_of_runs_says_what_is_held(job: Job, researcher_client: Client)
     jobs.finish(job, Job.Status.FAILED, "Disk full.")
     page = researcher_client.get("/p/helpful/runs/").content.decode()
     assert "Held: dpo-1 failed." in page and '<span class="pill warn">held</span>' in page
+
+
+def test_what_trainings_write_is_drawn(job: Job) -> None:
+    said(job, loss=0.5, margin=1.0, accuracy=0.7, chosen_reward=0.3, rejected_reward=-0.7, held_out_kl=0.02,
+         grad_norm=1.0, learning_rate=1e-4, tokens_per_s=900.0, memory_mb=2048.0)  # fmt: skip
+    points = curves.points_of(job)
+    assert len(curves.curves(job, points)) == len(curves.CURVES)
+    assert points["memory_gb"][0] == (1, pytest.approx(2.147, abs=1e-3))
