@@ -65,17 +65,24 @@ def made() -> list[str]:
             f" REFERENCING {WHICH[event]} TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
             for event in events
         ]
+        sql += [always(table, f"{name}_{event.lower()}") for event in events]
     for table, name, columns, condition in ON_ROW:
         sql.append(
             f"CREATE TRIGGER {name} AFTER UPDATE OF {columns} ON {table}"
             f" FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}()"
         )
+        sql.append(always(table, name))
     # What is there already is counted when a leaderboard is first opened.
     sql.append(f"{NOTE} SELECT DISTINCT j.project_id, r.prompt_id FROM evaluate_judgement j"
                " JOIN annotate_response r ON r.id = j.first_id")  # fmt: skip
     sql.append(f"{NOTE} SELECT DISTINCT f.project_id, k.prompt_id FROM annotate_feedback f"
                " JOIN annotate_task k ON k.id = f.task_id WHERE f.kind IN ('pairwise', 'chat')")  # fmt: skip
     return sql
+
+
+def always(table: str, trigger: str) -> str:
+    """Imports and what takes them back switch foreign keys off by session_replication_role, and others with them."""
+    return f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
 
 
 def function(name: str, body: str) -> str:
