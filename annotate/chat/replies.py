@@ -74,12 +74,12 @@ class Side:
 
 
 def sides_of(project: Project, options: ChatOptions) -> list[Side]:
-    """The writers of position 0 and 1. Without names the project's oldest policy answers twice. Raises Refused."""
+    """The writers of position 0 and 1. Without names the oldest policy answers twice. Raises Refused."""
     models = [policy_named(project, name) for name in options.models]
     endpoints = [endpoint_named(project, name) for name in options.endpoints]
     if not models and not endpoints:
         # Models whose answers came from a file have no weights, so they cannot talk.
-        policies = ModelVersion.objects.filter(project=project, role=ModelVersion.Role.POLICY)
+        policies = ModelVersion.objects.filter(project=project, role=ModelVersion.Role.POLICY, archived_at=None)
         first = policies.exclude(format=ModelVersion.Format.OUTPUTS).order_by("pk").first()
         if first is None:
             raise Refused("There is no model to talk to in this project yet. Ask a researcher to add one.")

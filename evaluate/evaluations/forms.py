@@ -46,7 +46,7 @@ class EvaluationForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.project = project
         roles = ModelVersion.Role
-        made = ModelVersion.objects.filter(project=project).order_by("-pk")
+        made = ModelVersion.objects.filter(project=project, archived_at=None).order_by("-pk")
         weights = made.exclude(format=ModelVersion.Format.OUTPUTS)
         self.fields["models"].choices = names(made.filter(role=roles.POLICY))  # type: ignore[attr-defined]
         datasets = [(str(one), str(one)) for one in Dataset.objects.filter(project=project).order_by("-pk")]

@@ -141,7 +141,8 @@ def names_of(reference: str, project: Project) -> list[str]:
         jobs = Job.objects.filter(project=project, kind="sample", status=Job.Status.SUCCEEDED)
         return list(jobs.order_by("-pk").values_list("name", flat=True))
     # Models whose answers came from a file have no weights: there is nothing to sample, score with or train.
-    models = ModelVersion.objects.filter(project=project).exclude(format=ModelVersion.Format.OUTPUTS)
+    kept = ModelVersion.objects.filter(project=project, archived_at=None)
+    models = kept.exclude(format=ModelVersion.Format.OUTPUTS)
     if reference == "base":
         models = models.filter(role=ModelVersion.Role.POLICY).exclude(format=ModelVersion.Format.ADAPTER)
     elif reference == "judge":
